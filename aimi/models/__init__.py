@@ -1,0 +1,1 @@
+"""Models: what is published, what is at hand."""

@@ -1,0 +1,1 @@
+"""The annotation tasks, one module each."""

@@ -1,0 +1,73 @@
+"""What a task is: data that can be printed, and the few functions that only it has."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aimi.dicom.selection import Rule
+from aimi.image import Image, LabelMap, Segment
+from aimi.models.catalogue import ModelSpec
+
+__all__ = ["CleanUp", "Cleaned", "Labels", "Removed", "Task"]
+
+Labels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A finding that the clean-up took away.
+
+    Parameters
+    ----------
+    label : what the network called it.
+    volume_ml : its volume.
+    voxels : its size.
+    centroid : mm, LPS.
+    reason : one sentence.
+    """
+
+    label: str
+    volume_ml: float
+    voxels: int
+    centroid: tuple[float, float, float]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What a clean-up gives: labels by segment number on the reference grid, and what it removed."""
+
+    labels: Labels
+    removed: tuple[Removed, ...]
+
+
+CleanUp = Callable[[Mapping[str, LabelMap], Mapping[str, Image]], Cleaned]
+"""(network labels by model name, images by role, all on the reference grid) -> segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One annotation task.
+
+    Parameters
+    ----------
+    name : as typed: ``liver_ct``.
+    number : 1 to 7 for the published ones; Series Number is 3000 + number.
+    rules : selection rules, one a role.
+    reference : the role on whose grid the result lies.
+    models : in the order in which they run.
+    clean_ups : by rule set; the first is the default.
+    """
+
+    name: str
+    title: str
+    number: int
+    body_part: str
+    rules: tuple[Rule, ...]
+    reference: str
+    units: Mapping[str, str]
+    models: tuple[ModelSpec, ...]
+    segments: tuple[Segment, ...]
+    clean_ups: Mapping[str, CleanUp]

@@ -1,0 +1,1 @@
+"""Holoscan operators, each a thin shell around one step of :mod:`aimi.pipeline`."""

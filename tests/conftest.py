@@ -1,0 +1,46 @@
+"""Shared fixtures: the real data, and values that tests are made of."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+UNPACKED = ROOT / "build" / "test-data"
+
+
+def _find_archives() -> Path | None:
+    named = os.environ.get("AIMI_TEST_DATA")
+    candidates = [Path(named)] if named else [ROOT.parent / "shared" / "data"]
+    return next((folder for folder in candidates if (folder / "unpack.py").is_file()), None)
+
+
+def _unpack(archives: Path, name: str) -> Path:
+    target = UNPACKED / name
+    stamp = UNPACKED / f".{name}.done"
+    if not stamp.is_file():
+        UNPACKED.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            [sys.executable, str(archives / "unpack.py"), str(UNPACKED), name], check=True, capture_output=True
+        )
+        stamp.touch()
+    return target
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """Give the folder of one set of real data, unpacked once below build/."""
+
+    def folder(name: str) -> Path:
+        archives = _find_archives()
+        if archives is None:
+            message = f"real data set {name} is absent (set AIMI_TEST_DATA)"
+            if os.environ.get("CI") == "true":
+                pytest.fail(message)
+            pytest.skip(message)
+        return _unpack(archives, name)
+
+    return folder
