@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     ExplicitVRLittleEndian,
     MRImageStorage,
@@ -62,9 +63,9 @@ def _make_slice(made: Made, index: int, position: list[str]) -> Dataset:
     instance_uid = f"{UID_ROOT}.{made.study}.{made.series}.{index + 1}"
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = SOP_CLASSES[made.modality]
-    meta.MediaStorageSOPInstanceUID = instance_uid
+    meta.MediaStorageSOPInstanceUID = UID(instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = f"{UID_ROOT}.0"
+    meta.ImplementationClassUID = UID(f"{UID_ROOT}.0")
     ds = FileDataset("", {}, preamble=b"\0" * 128, file_meta=meta)
     ds.SOPClassUID = SOP_CLASSES[made.modality]
     ds.SOPInstanceUID = instance_uid
