@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pytest
+
+from aimi.engine.ensemble import Options, load, predict
+from aimi.engine.folder import open_folder
+from aimi.engine.orientation import Orientation
+from aimi.errors import InputError, ModelError
+from aimi.image import Image
+from tests.engine.threshold_model import make_threshold_model
+
+ITK = Options(orientation=Orientation.ITK)
+PATCH = (16, 16, 16)
+
+
+def make_image(array: np.ndarray, spacing: tuple[float, float, float] = (2.5, 0.7, 0.8)) -> Image:
+    affine = np.zeros((4, 4))
+    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = *spacing, 1.0
+    volume = hd.Volume(array, affine, coordinate_system="PATIENT", frame_of_reference_uid=None)
+    return Image(volume=volume, units="HU", source=None)
+
+
+@pytest.mark.parametrize("orientation", list(Orientation))
+@pytest.mark.parametrize("folds", [1, 3])
+def test_threshold_of_random_voxels_is_exact(tmp_path: Path, orientation: Orientation, folds: int) -> None:
+    rng = np.random.default_rng(1)
+    array = rng.integers(-1000, 1000, (20, 24, 28)).astype(np.int16)
+    model_folder = make_threshold_model(tmp_path, (2.5, 0.7, 0.8), 100, folds=folds, patch=PATCH)
+    options = Options(orientation=orientation)
+    model = load(open_folder(model_folder), options)
+    prediction = predict([make_image(array)], model, options)
+    np.testing.assert_array_equal(prediction.labels, array > 100)
+
+
+def test_neighbours_of_the_threshold_in_float32_are_told_apart(tmp_path: Path) -> None:
+    threshold = np.float32(1234.567)
+    rng = np.random.default_rng(2)
+    choices = np.array([np.nextafter(threshold, -np.inf), threshold, np.nextafter(threshold, np.inf)], np.float32)
+    array = rng.choice(choices, (18, 20, 22)).astype(np.float32)
+    model_folder = make_threshold_model(tmp_path, (2.5, 0.7, 0.8), float(threshold), patch=PATCH)
+    prediction = predict([make_image(array)], load(open_folder(model_folder), ITK), ITK)
+    np.testing.assert_array_equal(prediction.labels, array > threshold)
+
+
+def test_progress_ends_with_all_tiles(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    model = load(open_folder(make_threshold_model(tmp_path, (2.5, 0.7, 0.8), 0, folds=2, patch=PATCH)), ITK)
+    array = np.ones((16, 24, 16), np.int16)
+    predict([make_image(array)], model, ITK, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (4, 4)
+
+
+def test_model_of_another_channel_count_is_refused(tmp_path: Path) -> None:
+    model = load(open_folder(make_threshold_model(tmp_path, (1, 1, 1), 0, channels=2, patch=PATCH)), ITK)
+    with pytest.raises(ModelError, match="takes 2 image"):
+        predict([make_image(np.ones((4, 4, 4), np.int16))], model, ITK)
+
+
+def test_channels_on_different_grids_are_refused(tmp_path: Path) -> None:
+    model = load(open_folder(make_threshold_model(tmp_path, (1, 1, 1), 0, channels=2, patch=PATCH)), ITK)
+    array = np.ones((4, 4, 4), np.int16)
+    with pytest.raises(InputError, match="different grids"):
+        predict([make_image(array), make_image(array, (2.5, 0.7, 0.9))], model, ITK)
+
+
+def test_absent_fold_is_refused(tmp_path: Path) -> None:
+    folder = open_folder(make_threshold_model(tmp_path, (1, 1, 1), 0, patch=PATCH))
+    with pytest.raises(ModelError, match="Fold 3"):
+        load(folder, Options(orientation=Orientation.ITK, folds=(3,)))
