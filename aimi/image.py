@@ -7,13 +7,14 @@ Records are immutable and their arrays read-only.
 """
 
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Any, TypeAlias
 
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Code", "Image", "LabelMap", "Note", "Segment", "SliceSource", "SourceGrid", "Vector"]
+__all__ = ["Code", "Image", "LabelMap", "Note", "Segment", "SliceSource", "SourceGrid", "Vector", "patient_axes"]
 
 Vector: TypeAlias = tuple[float, float, float]
 
@@ -140,3 +141,20 @@ class LabelMap:
     def with_labels(self, labels: npt.NDArray[Any]) -> "LabelMap":
         """Give a label map of the same grid and segments with other labels, shape (k, j, i)."""
         return replace(self, volume=self.volume.with_array(labels.astype(np.uint8, copy=False)))
+
+
+def patient_axes(affine: npt.NDArray[np.float64]) -> tuple[int, int, int]:
+    """Give the array axes that run nearest to the patient's left-right, front-back and foot-head axes.
+
+    Each array axis is named once: of the six ways the one with the largest sum of cosines, and of equal ones (a
+    turn of exactly 45 degrees) the first in the order (0, 1, 2), (0, 2, 1), ... (2, 1, 0).
+
+    Parameters
+    ----------
+    affine : shape (4, 4), from index (k, j, i) to LPS mm.
+    """
+    steps = np.abs(affine[:3, :3])
+    cosines = np.round(steps / np.linalg.norm(steps, axis=0), 9)
+    ways = list(permutations(range(3)))
+    best = max(ways, key=lambda way: round(float(cosines[0, way[0]] + cosines[1, way[1]] + cosines[2, way[2]]), 6))
+    return (best[0], best[1], best[2])
