@@ -1,0 +1,271 @@
+"""Where the frames of a segmentation lie: on the slices of its source, or on a grid of their own.
+
+A writer leaves out frames without a voxel, so the frames alone show a grid with holes. The *source grid* is
+taken where the referenced stack is at hand and every frame coincides with one of its planes. Otherwise the
+grid is that of the frames: the gap is Spacing Between Slices where the positions agree with it, else the
+smallest distance between two frames or a simple fraction of it, and holes are slices without a voxel.
+Slices rise along the normal (PS3.3 C.7.6.2.1.1) in both cases.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
+
+from aimi.dicom.header import Plane, Stack
+from aimi.errors import GeometryError
+from aimi.image import Note, SliceSource, SourceGrid, Vector
+
+__all__ = ["FramePlane", "Grid", "frames_grid", "source_grid"]
+
+_SAME_PLANE_MM = 0.01
+_MOST_SLICES = 16384
+_TOLERANCE_MM = 0.03
+_TOLERANCE_GAPS = 0.05
+_COSINE_TOLERANCE = 1e-3
+_SPACING_TOLERANCE = 1e-3
+_MOST_DRIFT_PIXELS = 0.5
+_SMALLEST_FRACTION = 4
+
+_Positions = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlane:
+    """The plane of one frame.
+
+    Parameters
+    ----------
+    position, orientation : Image Position and Orientation (Patient), mm and cosines, LPS.
+    pixel_spacing : (between rows, between columns), mm.
+    """
+
+    position: Vector
+    orientation: tuple[float, float, float, float, float, float]
+    pixel_spacing: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A volume's geometry and the slice of each frame in it.
+
+    Parameters
+    ----------
+    slices : for each frame, in the order of the frames, its index along the first axis.
+    source : the series behind the grid; None for a grid of the frames' own.
+    """
+
+    geometry: hd.VolumeGeometry
+    slices: tuple[int, ...]
+    source: SourceGrid | None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A regular grid through planes: ``origin + index * gap * normal``."""
+
+    axes: _Positions
+    origin: _Positions
+    gap: float
+    indices: npt.NDArray[np.int64]
+
+
+def frames_grid(
+    planes: Sequence[FramePlane], matrix: tuple[int, int], *, gap: float | None, thickness: float | None, frame: str
+) -> Grid:
+    """Give the grid that the frames show.
+
+    Parameters
+    ----------
+    matrix : (rows, columns).
+    gap : Spacing Between Slices, where it is written.
+    thickness : Slice Thickness; used for a single plane only, which has no neighbour.
+    frame : Frame of Reference UID.
+
+    Raises
+    ------
+    GeometryError
+        The frames have several orientations or pixel spacings, or lie on no regular grid.
+    """
+    first = planes[0]
+    if any(not _alike(first, plane) for plane in planes):
+        raise GeometryError(
+            "The frames of the segmentation have several orientations or pixel spacings; one grid has one of each.",
+            "Split the object by orientation where it was made.",
+        )
+    fit = _fit(np.array([plane.position for plane in planes]), first, gap or None, thickness or None)
+    count = int(fit.indices.max()) + 1
+    if count > _MOST_SLICES:
+        raise GeometryError(
+            f"The frames of the segmentation would span {count} slices of {fit.gap:.4g} mm; "
+            f"at most {_MOST_SLICES} are read.",
+            "Check Spacing Between Slices and the frames' positions.",
+        )
+    return Grid(
+        geometry=_geometry(fit, first, (count, *matrix), frame),
+        slices=tuple(int(index) for index in fit.indices),
+        source=None,
+        notes=_notes_on_gap(fit, gap),
+    )
+
+
+def source_grid(stack: Stack, planes: Sequence[FramePlane], matrix: tuple[int, int]) -> Grid | str:
+    """Give the grid of the source stack, or, where the frames do not lie on it, the reason as a clause."""
+    pixels = stack.instances[stack.planes[0].instance].pixels
+    of_source = [frame_plane for plane in stack.planes if (frame_plane := _frame_plane(plane)) is not None]
+    if (pixels.rows, pixels.columns) != matrix:
+        return f"its slices have {pixels.rows} x {pixels.columns} pixels and the frames {matrix[0]} x {matrix[1]}"
+    if len(of_source) < len(stack.planes):
+        return "some of its slices have no position"
+    if any(not _alike(of_source[0], plane) for plane in (*of_source, *planes)):
+        return "orientation or pixel spacing differ"
+    positions = np.array([plane.position for plane in of_source])
+    fit = _fit_source(positions, of_source[0], stack.header.slice_thickness)
+    if fit is None:
+        return "its slices lie on no regular grid"
+    slices = _nearest(positions, planes, fit)
+    if slices is None:
+        return "some frames lie between or beside its slices"
+    shape = (len(of_source), *matrix)
+    geometry = _geometry(fit, of_source[0], shape, stack.header.frame_of_reference_uid or "")
+    return Grid(geometry, slices, _describe_source(stack))
+
+
+def _fit_source(positions: _Positions, plane: FramePlane, thickness: float | None) -> _Fit | None:
+    try:
+        fit = _fit(positions, plane, None, thickness)
+    except GeometryError:
+        return None
+    return fit if np.array_equal(fit.indices, np.arange(len(positions))) else None
+
+
+def _alike(one: FramePlane, other: FramePlane) -> bool:
+    cosines = float(np.abs(np.subtract(one.orientation, other.orientation)).max())
+    spacing = float(np.abs(np.divide(one.pixel_spacing, other.pixel_spacing) - 1).max())
+    return cosines <= _COSINE_TOLERANCE and spacing <= _SPACING_TOLERANCE
+
+
+def _axes(orientation: Sequence[float]) -> _Positions:
+    """Give the unit vectors (normal, column direction, row direction), one per row."""
+    row, column = np.array(orientation[:3]), np.array(orientation[3:])
+    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
+    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(float(row @ column))) > _COSINE_TOLERANCE:
+        raise GeometryError(
+            "The orientation of the frames is not a pair of orthogonal unit vectors (PS3.3 C.7.6.2.1.1).",
+            "Correct Image Orientation (Patient) where the object was made.",
+        )
+    row = row / lengths[0]
+    normal = np.cross(row, column)
+    normal /= np.linalg.norm(normal)
+    return np.stack([normal, np.cross(normal, row), row])
+
+
+def _fit(positions: _Positions, plane: FramePlane, gap: float | None, thickness: float | None) -> _Fit:
+    axes = _axes(plane.orientation)
+    heights = positions @ axes[0]
+    order = np.argsort(heights, kind="stable")
+    steps = np.diff(heights[order])
+    steps = np.where(steps <= _SAME_PLANE_MM, 0.0, steps)
+    indices = np.zeros(len(heights), np.int64)
+    if steps.any():
+        gap = _choose_gap(steps[steps > 0], gap)
+        indices[order[1:]] = np.cumsum(np.rint(steps / gap).astype(np.int64))
+        centered = indices - indices.mean()
+        gap = float(centered @ (heights - heights.mean()) / (centered @ centered))
+    else:
+        gap = gap or thickness or 1.0
+    origin = positions.mean(axis=0) - indices.mean() * gap * axes[0]
+    _check(positions - (origin + indices[:, None] * gap * axes[0]), axes, gap, plane.pixel_spacing)
+    return _Fit(axes, origin, gap, indices)
+
+
+def _choose_gap(steps: _Positions, written: float | None) -> float:
+    smallest = float(steps.min())
+    candidates = [smallest / part for part in range(1, _SMALLEST_FRACTION + 1)]
+    for gap in candidates if written is None else [written, *candidates]:
+        counts = np.rint(steps / gap)
+        if counts.min() >= 1 and np.abs(steps - counts * gap).max() <= _tolerance(gap):
+            return gap
+    raise GeometryError(
+        f"The frames lie {smallest:.4g} to {float(steps.max()):.4g} mm apart, on no regular grid.",
+        "Give the source series, so that the frames can be placed on its slices.",
+    )
+
+
+def _tolerance(gap: float) -> float:
+    return min(max(_TOLERANCE_MM, _TOLERANCE_GAPS * gap), gap / 4)
+
+
+def _check(residuals: _Positions, axes: _Positions, gap: float, pixel_spacing: tuple[float, float]) -> None:
+    along, down, across = np.abs(residuals @ axes.T).max(axis=0)
+    if along > _tolerance(gap):
+        raise GeometryError(
+            f"A frame departs by {along:.3g} mm from the regular grid of {gap:.4g} mm; "
+            f"at most {_tolerance(gap):.3g} mm are allowed.",
+            "Give the source series, so that the frames can be placed on its slices.",
+        )
+    if max(down / pixel_spacing[0], across / pixel_spacing[1]) > _MOST_DRIFT_PIXELS:
+        raise GeometryError(
+            f"The frames drift by up to {max(down, across):.3g} mm within their plane: the grid is sheared.",
+            "Resample the segmentation onto an orthogonal grid first.",
+        )
+
+
+def _geometry(fit: _Fit, plane: FramePlane, shape: tuple[int, int, int], frame: str) -> hd.VolumeGeometry:
+    affine = np.eye(4)
+    affine[:3, :3] = (fit.axes * np.array([[fit.gap], *([value] for value in plane.pixel_spacing)])).T
+    affine[:3, 3] = fit.origin
+    return hd.VolumeGeometry(affine, shape, "PATIENT", frame or None)
+
+
+def _notes_on_gap(fit: _Fit, written: float | None) -> tuple[Note, ...]:
+    if not fit.indices.any():
+        sentence = f"All frames lie in one plane; its extent along the normal is taken as {fit.gap:.4g} mm."
+        return (Note("single-plane", sentence),)
+    if written is None:
+        sentence = f"Spacing Between Slices is absent; the frames show a gap of {fit.gap:.4g} mm."
+        return (Note("gap-from-frames", sentence),)
+    if abs(fit.gap - written) > _tolerance(written):
+        sentence = f"Spacing Between Slices says {written:.4g} mm; the frames show a gap of {fit.gap:.4g} mm."
+        return (Note("gap-from-frames", sentence),)
+    return ()
+
+
+def _frame_plane(plane: Plane) -> FramePlane | None:
+    if plane.position is None or plane.orientation is None or plane.pixel_spacing is None:
+        return None
+    return FramePlane(plane.position, plane.orientation, plane.pixel_spacing)
+
+
+def _nearest(positions: _Positions, planes: Sequence[FramePlane], fit: _Fit) -> tuple[int, ...] | None:
+    """Give the source slice of each frame, or None where a frame coincides with none."""
+    heights = positions @ fit.axes[0]
+    wanted = np.array([plane.position for plane in planes])
+    nearest = np.abs(heights[None, :] - (wanted @ fit.axes[0])[:, None]).argmin(axis=1)
+    along, down, across = np.abs((wanted - positions[nearest]) @ fit.axes.T).max(axis=0)
+    row_spacing, column_spacing = planes[0].pixel_spacing
+    beside = max(down / _tolerance(row_spacing), across / _tolerance(column_spacing), along / _tolerance(fit.gap)) > 1
+    return None if beside else tuple(int(index) for index in nearest)
+
+
+def _describe_source(stack: Stack) -> SourceGrid:
+    header = stack.header
+    return SourceGrid(
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        frame_of_reference_uid=header.frame_of_reference_uid,
+        modality=header.modality,
+        slices=tuple(_slice_source(stack, plane) for plane in stack.planes),
+    )
+
+
+def _slice_source(stack: Stack, plane: Plane) -> SliceSource:
+    if plane.position is None or plane.position_text is None:
+        raise GeometryError("A slice of the source series has no Image Position (Patient).")
+    instance = stack.instances[plane.instance]
+    return SliceSource(
+        instance.sop_class_uid, instance.sop_instance_uid, plane.frame_number, plane.position, plane.position_text
+    )
