@@ -1,0 +1,236 @@
+"""Tests and preferences that tasks compose their selection rules of (DECISIONS 2.1, 2.6).
+
+Each function gives a :class:`~aimi.dicom.selection.Test` or ``Preference`` with its name. Sentences are our
+own words: no header text passes through them. Those that only CT or only MR needs stand in
+:mod:`aimi.dicom.ct_criteria` and :mod:`aimi.dicom.mr_criteria`.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from types import MappingProxyType
+
+from aimi.dicom.body_parts import BodyRegion, regions_by_body_part, regions_in_text, regions_of
+from aimi.dicom.header import SeriesHeader, Stack
+from aimi.dicom.selection import IMAGE_STORAGE, Outcome, Preference, Test
+from aimi.dicom.words import BOLUS_TRACKING, LOCALIZER, REFORMAT, names
+
+__all__ = [
+    "PatientAxis",
+    "axial",
+    "gap_within",
+    "later_acquisition_first",
+    "modality",
+    "nearest_axis",
+    "no_localizer",
+    "original",
+    "plane",
+    "plane_order",
+    "shows_region",
+]
+
+OBLIQUE_LIMIT_DEGREES = 45.0
+
+_Judgement = tuple[Outcome, str]
+
+_MODALITY_NAMES = MappingProxyType({"CT": "CT", "MR": "MR", "PT": "PET"})
+
+
+def modality(wanted: str) -> Test:
+    """Ask for a modality (``CT``, ``MR``, ``PT``), by SOP class and Modality alike; no option overrules it."""
+    name = _MODALITY_NAMES[wanted]
+
+    def judge(stack: Stack) -> _Judgement:
+        found = IMAGE_STORAGE.get(stack.header.sop_class_uid, "")
+        if found == wanted and stack.header.modality in {wanted, ""}:
+            return Outcome.PASS, f"It is {name}."
+        if found == wanted:
+            return Outcome.FAIL, f"Its objects are {name} images, but its Modality says otherwise."
+        return Outcome.FAIL, f"It is {_MODALITY_NAMES.get(found, 'no image')}, not {name}."
+
+    return Test("modality", judge, binding=True)
+
+
+# --- orientation ---
+
+
+class PatientAxis(IntEnum):
+    """The patient axis along which slices follow each other, and the name of such slices."""
+
+    SAGITTAL = 0
+    CORONAL = 1
+    AXIAL = 2
+
+
+def nearest_axis(stack: Stack) -> PatientAxis | None:
+    """Give the patient axis within 45 degrees of the normal; None if there is none or no orientation."""
+    if stack.normal is None:
+        return None
+    angles = [math.degrees(math.acos(min(1.0, abs(cosine)))) for cosine in stack.normal]
+    smallest = min(angles)
+    return PatientAxis(angles.index(smallest)) if smallest <= OBLIQUE_LIMIT_DEGREES + 1e-6 else None
+
+
+def plane(*accepted: PatientAxis) -> Test:
+    """Ask for slices nearest to one of the planes; oblique by up to 45 degrees counts."""
+    wanted = " or ".join(axis.name.lower() for axis in accepted)
+
+    def judge(stack: Stack) -> _Judgement:
+        if stack.normal is None:
+            return Outcome.UNKNOWN, f"The header does not say whether its slices are {wanted}."
+        axis = nearest_axis(stack)
+        if axis is None:
+            return Outcome.FAIL, f"Its slices are more than 45 degrees off every plane, not {wanted}."
+        found = axis.name.lower()
+        if axis in accepted:
+            return Outcome.PASS, f"Its slices are {found}."
+        return Outcome.FAIL, f"Its slices are {found}, not {wanted}."
+
+    return Test("plane", judge)
+
+
+def axial() -> Test:
+    """Ask for axial slices."""
+    return plane(PatientAxis.AXIAL)
+
+
+def plane_order(*order: PatientAxis) -> Preference:
+    """Prefer planes in the order given."""
+
+    def key(stack: Stack) -> float:
+        axis = nearest_axis(stack)
+        return order.index(axis) if axis in order else len(order)
+
+    return Preference(f"{order[0].name.lower()} slices", key)
+
+
+# --- original images ---
+
+_MADE_FROM_OTHERS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "a reformat": frozenset({"mpr", "reformatted", "reformat", "curved", "cpr", "resampled", "mpvr"}),
+        "a projection": frozenset({"mip", "minip", "min ip", "max ip", "mean ip", "projection", "pjn", "aip"}),
+        "a rendering": frozenset({"vrt", "volume render", "surface render", "vr", "ssd", "rendering", "3d render"}),
+        "a subtraction": frozenset({"subtraction", "sub", "subtracted", "subtract"}),
+        "a parameter map": frozenset(
+            {"perfusion", "cbf", "cbv", "mtt", "ttp", "tmax", "rcbf", "rcbv", "permeability", "velocity", "ktrans"}
+            | {"std deviation", "division", "t1 map", "t2 map", "r2 map", "fat fraction", "difference"}
+        ),
+        "a page of text or a screen": frozenset(
+            {"screen save", "screen", "dose", "dose info", "report", "protocol", "result", "text", "snapshot"}
+        ),
+    }
+)
+"""Image Type values 3 and on (PS3.3 C.8.2.1.1.1, C.8.15.2.1.1 and vendors' own words), by what they mean."""
+
+
+def _image_type_words(header: SeriesHeader) -> str:
+    return " | ".join(header.image_type[2:])
+
+
+def _made_from_others(header: SeriesHeader) -> str | None:
+    words = _image_type_words(header)
+    return next((kind for kind, vocabulary in _MADE_FROM_OTHERS.items() if names(words, vocabulary)), None)
+
+
+def _own_words(header: SeriesHeader) -> str:
+    return f"{header.series_description} | {header.protocol_name}"
+
+
+def original() -> Test:
+    """Ask for images as reconstructed: no reformat, projection, subtraction, map, rendering or page.
+
+    Image Type decides. DERIVED or SECONDARY alone is unknown, for archives and anonymisers write it; only
+    then, or where Image Type is absent, is the series description read.
+    """
+
+    def judge(stack: Stack) -> _Judgement:
+        header = stack.header
+        kind = _made_from_others(header)
+        if kind is not None:
+            return Outcome.FAIL, f"Its Image Type says that it is {kind}."
+        origin = tuple(value.upper() for value in header.image_type[:2])
+        if origin == ("ORIGINAL", "PRIMARY"):
+            return Outcome.PASS, "Its images are original."
+        if names(header.series_description, REFORMAT):
+            return Outcome.FAIL, "Its description names a reformat, a projection, a map or a page of text."
+        said = "says derived or secondary, without saying how" if origin else "is absent"
+        return Outcome.UNKNOWN, f"Its Image Type {said}: its images may not be original."
+
+    return Test("original", judge)
+
+
+def no_localizer() -> Test:
+    """Refuse localizers, and images that only watch the arrival of contrast."""
+
+    def judge(stack: Stack) -> _Judgement:
+        header = stack.header
+        if names(_image_type_words(header), LOCALIZER):
+            return Outcome.FAIL, "Its Image Type says that it is a localizer."
+        if names(header.series_description, LOCALIZER):
+            return _judge_named_localizer(header)
+        if names(_own_words(header), BOLUS_TRACKING):
+            return Outcome.FAIL, "Its description names images that watch the arrival of contrast."
+        return Outcome.PASS, "It is no localizer."
+
+    return Test("no localizer", judge)
+
+
+def _judge_named_localizer(header: SeriesHeader) -> _Judgement:
+    """AXIAL as the third value of a CT's Image Type says that it is no localizer (PS3.3 C.8.2.1.1.1)."""
+    if "AXIAL" in header.image_type[2:]:
+        return Outcome.UNKNOWN, "Its description names a localizer, its Image Type does not."
+    return Outcome.FAIL, "Its description names a localizer."
+
+
+# --- body part ---
+
+
+def shows_region(*accepted: BodyRegion) -> Test:
+    """Ask for a body region, by Body Part Examined; by words only where that is absent.
+
+    The study's description speaks in favour only: a study of the chest may hold an abdomen.
+    """
+    wanted = " or ".join(accepted)
+
+    def judge(stack: Stack) -> _Judgement:
+        header = stack.header
+        stated = regions_by_body_part(header)
+        if stated:
+            return _judge_regions(stated, accepted, "body part")
+        named = regions_of(header)
+        if named:
+            return _judge_regions(named, accepted, "description")
+        if not regions_in_text(header.study_description).isdisjoint(accepted):
+            return Outcome.PASS, f"Its study description names the {wanted}."
+        said = "is absent" if stated is None else "is a word that is not known"
+        return Outcome.UNKNOWN, f"Its body part {said}, and no description names the {wanted}."
+
+    return Test("body part", judge)
+
+
+def _judge_regions(found: Iterable[BodyRegion], accepted: tuple[BodyRegion, ...], source: str) -> _Judgement:
+    shown = set(found)
+    listed = " and ".join(sorted(shown))
+    if shown.isdisjoint(accepted):
+        return Outcome.FAIL, f"Its {source} is {listed}, not {' or '.join(accepted)}."
+    return Outcome.PASS, f"Its {source} is {listed}."
+
+
+# --- preferences for all ---
+
+
+def gap_within(low: float, high: float) -> Preference:
+    """Prefer slices whose gap lies between two values, mm, ends included."""
+
+    def key(stack: Stack) -> float:
+        if stack.spacing is None:
+            return 1
+        return 0 if low <= round(stack.spacing[0], 2) <= high else 1
+
+    return Preference(f"a gap of {low:g} to {high:g} mm", key)
+
+
+def later_acquisition_first() -> Preference:
+    """Prefer the last of several repeats, by series number: a repeat replaces the first."""
+    return Preference("the last of several repeats", lambda stack: -(stack.header.series_number or 0))

@@ -1,0 +1,224 @@
+"""Tests and preferences on CT stacks: contrast, reconstruction kernel, attenuation CT, coverage."""
+
+import re
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+
+from aimi.dicom.header import SeriesHeader, Stack
+from aimi.dicom.selection import Outcome, Preference, Test
+from aimi.dicom.words import names, tokens, vocabulary
+
+__all__ = [
+    "Contrast",
+    "Kernel",
+    "contrast_enhanced",
+    "contrast_first",
+    "contrast_of",
+    "diagnostic_first",
+    "kernel_of",
+    "no_attenuation_ct",
+    "sharp_kernel_first",
+    "soft_kernel_first",
+    "whole_lungs",
+]
+
+# --- contrast ---
+
+
+class Contrast(StrEnum):
+    """What the header says of intravenous contrast."""
+
+    INTRAVENOUS = "intravenous"
+    NONE = "none"
+    CONTRADICTORY = "contradictory"
+    SILENT = "silent"
+
+
+_VENOUS_ROUTES = vocabulary(
+    "iv intravenous intraven intravenos venous vein venos intravenosa intravenoso intraveineuse intraveineux"
+    " endovenosa endovenoso ev intravascular intraarterial injection injected i_v intra_venous intra_arterial"
+)
+_OTHER_ROUTES = vocabulary(
+    "oral po perioral orally rectal rectally mouth enteral oraal orale peroral intrathecal p_o per_os"
+)
+_ORAL_AGENTS = vocabulary(
+    "oral gastro gastrografin gastroview gastrolux peritrast telebrix barium readicat water wasser mannitol volumen"
+    " breeza milk readi_cat"
+)
+_VENOUS_AGENTS = vocabulary(
+    "iv i_v omni omnipaque iohexol accupaque isovue iopamidol iopamiro solutrast ultravist iopromide iopromid visipaque"
+    " iodixanol optiray ioversol iomeron iomeprol imeron oxilan ioxilan xenetix iobitridol hexabrix conray"
+)
+_NO_AGENT = vocabulary("no none non nil not without ohne kein keine sans sin senza sem zonder geen 0")
+_ENHANCED_WORDS = vocabulary(
+    "enhanced post postcontrast arterial artery art arteriell arteriel arteriele portal portalvenous portovenous"
+    " venous venos veineux pv pvp hvp nephrographic nephrogenic nephro corticomedullary cortico delayed delay"
+    " delays parenchymal excretory late cect ce iv km kontrast contrast contrasto contraste kontrastmittel"
+)
+_BOTH_WORDS = vocabulary("w_wo w_w_o with_without with_and_without wwo mit_und_ohne avec_et_sans con_y_sin")
+_PLAIN_WORDS = vocabulary(
+    "unenhanced noncontrast nonenhanced precontrast native nativ natif nativo plain blanco blanc pre nect ncct noncon"
+) | {
+    f"{no} {what}"
+    for no in ("non", "no", "without", "w o", "wo", "ohne", "sans", "sin", "senza", "sem", "zonder", "pre")
+    for what in ("contrast", "con", "iv", "km", "kontrast", "kontrastmittel", "contraste", "contrasto", "enhanced")
+}
+
+
+def contrast_of(header: SeriesHeader) -> Contrast:
+    """Give what the header says of intravenous contrast.
+
+    The route outranks the agent, the agent outranks words. Contrast by mouth alone is none. Words that deny
+    what route or agent state make it contradictory. Study descriptions are not read: they name all phases.
+    """
+    stated = _contrast_by_attributes(header)
+    words = _contrast_by_words(header)
+    if stated is Contrast.INTRAVENOUS and words is Contrast.NONE:
+        return Contrast.CONTRADICTORY
+    return words if stated is Contrast.SILENT else stated
+
+
+def _contrast_by_attributes(header: SeriesHeader) -> Contrast:
+    route, agent = header.contrast_bolus_route, header.contrast_bolus_agent
+    if names(route, _VENOUS_ROUTES):
+        return Contrast.INTRAVENOUS
+    if names(route, _OTHER_ROUTES):
+        return Contrast.NONE
+    if not tokens(agent):
+        return Contrast.SILENT
+    if names(agent, _VENOUS_AGENTS) and not names(agent, _NO_AGENT):
+        return Contrast.INTRAVENOUS
+    return Contrast.NONE if names(agent, _NO_AGENT | _ORAL_AGENTS) else Contrast.INTRAVENOUS
+
+
+def _contrast_by_words(header: SeriesHeader) -> Contrast:
+    for text in (header.series_description, header.protocol_name):
+        if names(text, _BOTH_WORDS):
+            continue
+        if names(text, _PLAIN_WORDS):
+            return Contrast.NONE
+        if names(text, _ENHANCED_WORDS):
+            return Contrast.INTRAVENOUS
+    return Contrast.SILENT
+
+
+def contrast_enhanced() -> Test:
+    """Ask for intravenous contrast; a header that does not state any fails."""
+    told: Mapping[Contrast, tuple[Outcome, str]] = {
+        Contrast.INTRAVENOUS: (Outcome.PASS, "Intravenous contrast is stated."),
+        Contrast.NONE: (Outcome.FAIL, "It is without intravenous contrast."),
+        Contrast.SILENT: (Outcome.FAIL, "No intravenous contrast is stated."),
+        Contrast.CONTRADICTORY: (Outcome.UNKNOWN, "Contrast is stated, but its description says that there is none."),
+    }
+    return Test("contrast", lambda stack: told[contrast_of(stack.header)])
+
+
+def contrast_first() -> Preference:
+    """Prefer intravenous contrast before a silent header before none."""
+    order = (Contrast.INTRAVENOUS, Contrast.CONTRADICTORY, Contrast.SILENT, Contrast.NONE)
+    return Preference("intravenous contrast", lambda stack: order.index(contrast_of(stack.header)))
+
+
+# --- kernel ---
+
+
+class Kernel(IntEnum):
+    """How sharp a reconstruction is."""
+
+    SOFT = 0
+    UNKNOWN = 1
+    SHARP = 2
+
+
+_KERNELS: Mapping[str, Kernel] = MappingProxyType(
+    dict.fromkeys(vocabulary("soft standard stnd std smooth chst a b c ua ub"), Kernel.SOFT)
+    | dict.fromkeys(
+        vocabulary("lung bone boneplus detail edge ultra sharp d e l ya yb yc yd ye hd uc eb ec"), Kernel.SHARP
+    )
+)
+"""GE's names, Philips' letters (A smooth to E sharp, L lung, Y high resolution)."""
+
+_SIEMENS = re.compile(r"^[a-z]+(\d{2})")
+_CANON = re.compile(r"^fc(\d{2})")
+SIEMENS_SHARP = 50
+CANON_SHARP = 30
+_SHARP_WORDS = vocabulary("lung lungs lunge bone bones knochen sharp edge detail hrct highres os osso hueso bot")
+_SOFT_WORDS = vocabulary("soft std standard smooth weichteil mediastinum mediastinal stnd st")
+
+
+def kernel_of(header: SeriesHeader) -> Kernel:
+    """Give how sharp the Convolution Kernel (0018,1210) is; words of the description where it is unknown."""
+    for value in header.convolution_kernel:
+        found = _kernel_by_name(value)
+        if found is not Kernel.UNKNOWN:
+            return found
+    if names(header.series_description, _SOFT_WORDS):
+        return Kernel.SOFT
+    return Kernel.SHARP if names(header.series_description, _SHARP_WORDS) else Kernel.UNKNOWN
+
+
+def _kernel_by_name(value: str) -> Kernel:
+    name = value.strip().casefold()
+    if name in _KERNELS:
+        return _KERNELS[name]
+    canon = _CANON.match(name)
+    if canon:
+        return Kernel.SHARP if int(canon[1]) >= CANON_SHARP else Kernel.SOFT
+    siemens = _SIEMENS.match(name)
+    if siemens:
+        return Kernel.SHARP if int(siemens[1]) >= SIEMENS_SHARP else Kernel.SOFT
+    return Kernel.UNKNOWN
+
+
+def soft_kernel_first() -> Preference:
+    """Prefer a soft-tissue kernel before an unknown one before a sharp one."""
+    return Preference("a soft-tissue kernel", lambda stack: kernel_of(stack.header))
+
+
+def sharp_kernel_first() -> Preference:
+    """Prefer a lung (sharp) kernel before an unknown one before a soft one."""
+    return Preference("a lung kernel", lambda stack: -kernel_of(stack.header))
+
+
+# --- attenuation CT, lungs ---
+
+_ATTENUATION_WORDS = vocabulary("ctac acct ct_ac ac_ct attenuation wb wholebody whole_body pet petct fusion")
+
+
+def is_attenuation_ct(header: SeriesHeader) -> bool:
+    """Tell whether words say that a CT was made to correct a PET's attenuation."""
+    return names(f"{header.series_description} | {header.protocol_name}", _ATTENUATION_WORDS)
+
+
+def no_attenuation_ct() -> Test:
+    """Note a CT that was made for a PET: it passes, behind a diagnostic one."""
+
+    def judge(stack: Stack) -> tuple[Outcome, str]:
+        if is_attenuation_ct(stack.header):
+            return Outcome.UNKNOWN, "It is the attenuation CT of a PET: low dose, free breathing."
+        return Outcome.PASS, "It is not known as the attenuation CT of a PET."
+
+    return Test("diagnostic CT", judge)
+
+
+def diagnostic_first() -> Preference:
+    """Prefer a CT that was not made for a PET."""
+    return Preference("a diagnostic CT", lambda stack: is_attenuation_ct(stack.header))
+
+
+LUNG_EXTENT = 220.0
+
+
+def whole_lungs() -> Test:
+    """Note a stack that is too short to hold whole lungs."""
+
+    def judge(stack: Stack) -> tuple[Outcome, str]:
+        if stack.spacing is None:
+            return Outcome.UNKNOWN, "Its extent is not known, the lungs may be cut."
+        extent = stack.spacing[0] * len(stack.planes)
+        if extent < LUNG_EXTENT:
+            return Outcome.UNKNOWN, f"It is {extent:.0f} mm long: the lungs are cut."
+        return Outcome.PASS, f"It is {extent:.0f} mm long, enough for whole lungs."
+
+    return Test("whole lungs", judge)
