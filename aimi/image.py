@@ -14,7 +14,18 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Code", "Image", "LabelMap", "Note", "Segment", "SliceSource", "SourceGrid", "Vector", "patient_axes"]
+__all__ = [
+    "Code",
+    "FileGrid",
+    "Image",
+    "LabelMap",
+    "Note",
+    "Segment",
+    "SliceSource",
+    "SourceGrid",
+    "Vector",
+    "patient_axes",
+]
 
 Vector: TypeAlias = tuple[float, float, float]
 
@@ -63,6 +74,20 @@ class SourceGrid:
 
 
 @dataclass(frozen=True, slots=True)
+class FileGrid:
+    """The voxel order of the NIfTI or NRRD file that an image comes from.
+
+    Parameters
+    ----------
+    flipped : axes of the volume (k, j, i) that run against the file's third, second and first axis.
+    header : the geometry fields of the NIfTI header, as they stood; empty for NRRD.
+    """
+
+    flipped: tuple[int, ...]
+    header: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """An image volume.
 
@@ -71,12 +96,14 @@ class Image:
     volume : array (k, j, i), int16 or float32, read-only; slices rise along the normal.
     units : ``HU``, a PET unit as in Units (0054,1001), or ``arbitrary``.
     source : absent for NIfTI.
+    file_grid : present for NIfTI and NRRD alone.
     """
 
     volume: hd.Volume
     units: str
     source: SourceGrid | None
     notes: tuple[Note, ...] = ()
+    file_grid: FileGrid | None = None
 
     def __post_init__(self) -> None:
         self.volume.array.flags.writeable = False
