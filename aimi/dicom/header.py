@@ -83,7 +83,18 @@ class SeriesHeader:
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """How the pixels of an instance are stored (PS3.3 C.7.6.3)."""
+    """How the pixels of an instance are stored (PS3.3 C.7.6.3), and where in its file.
+
+    Parameters
+    ----------
+    high_bit : position of the sample's highest bit; None means bits stored - 1.
+    has_pixel_data : Pixel Data, Float Pixel Data or Double Float Pixel Data is present.
+    pixel_offset : of the first byte of the pixel element's value in the file (of the basic offset table's
+        item, when encapsulated); None if there are no pixels or the data set is deflated.
+    pixel_length : bytes that the file holds of an uncompressed pixel element; None when encapsulated.
+    is_whole : False if the file ends before its pixels do, or holds fewer than its header promises.
+    is_float : the pixels are Float or Double Float Pixel Data.
+    """
 
     transfer_syntax_uid: str
     rows: int
@@ -97,6 +108,11 @@ class PixelFormat:
     has_pixel_data: bool
     pixel_padding_value: int | None
     pixel_padding_range_limit: int | None
+    high_bit: int | None = None
+    pixel_offset: int | None = None
+    pixel_length: int | None = None
+    is_whole: bool = True
+    is_float: bool = False
 
 
 @dataclass(frozen=True, slots=True)

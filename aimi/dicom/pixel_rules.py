@@ -1,0 +1,158 @@
+"""Which stored pixels a volume can be made of, as far as headers tell (DECISIONS 1.4 and 1.5)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from aimi.dicom.header import Defect, Instance, Plane
+
+__all__ = ["DECODABLE", "find_pixel_defects", "sop_class_family"]
+
+DECODABLE: Final = frozenset(
+    str(uid)
+    for uid in (
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+        RLELossless,
+        JPEGBaseline8Bit,
+        JPEGExtended12Bit,
+        JPEGLossless,
+        JPEGLosslessSV1,
+        JPEGLSLossless,
+        JPEGLSNearLossless,
+        JPEG2000Lossless,
+        JPEG2000,
+    )
+)
+"""Transfer syntaxes whose pixels can be decoded."""
+
+_FAMILIES: Final = {
+    "1.2.840.10008.5.1.4.1.1.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.128": "PT",
+    "1.2.840.10008.5.1.4.1.1.130": "PT",
+    "1.2.840.10008.5.1.4.1.1.128.1": "PT",
+}
+_GRAY: Final = frozenset(["MONOCHROME1", "MONOCHROME2"])
+_BITS_ALLOCATED: Final = frozenset([8, 16, 32])
+_FEWEST_CT_BITS: Final = 9
+
+
+def sop_class_family(sop_class_uid: str) -> str:
+    """Give ``CT``, ``MR`` or ``PT`` for the single-frame, enhanced and converted images; else the UID itself."""
+    return _FAMILIES.get(sop_class_uid, sop_class_uid)
+
+
+def find_pixel_defects(instances: Sequence[Instance], planes: Sequence[Plane]) -> list[Defect]:
+    """Give why no volume can be made of the pixels of these instances, which hold these planes."""
+    total = len(instances)
+    defects = []
+    for code, is_broken, sentence in _RULES:
+        broken = [instance for instance in instances if is_broken(instance)]
+        if broken:
+            defects.append(Defect(code, f"{len(broken)} of {total} objects: {sentence(broken[0])}"))
+    family = sop_class_family(instances[0].sop_class_uid) if instances else ""
+    unscaled = [plane for plane in planes if plane.rescale_slope is None or plane.rescale_intercept is None]
+    if family == "CT" and unscaled:
+        defects.append(
+            Defect(
+                "ct-without-rescale",
+                f"{len(unscaled)} of {len(planes)} CT slices have no Rescale Slope and Intercept; Hounsfield units "
+                "are never guessed.",
+            )
+        )
+    return defects
+
+
+def _is_ct_of_8_bits(instance: Instance) -> bool:
+    return (
+        sop_class_family(instance.sop_class_uid) == "CT"
+        and 0 < instance.pixels.bits_stored < _FEWEST_CT_BITS
+        and instance.pixels.photometric_interpretation in _GRAY
+    )
+
+
+def _is_mosaic(instance: Instance) -> bool:
+    return "MOSAIC" in instance.header.image_type
+
+
+def _syntax_name(instance: Instance) -> str:
+    uid = UID(instance.pixels.transfer_syntax_uid)
+    if uid.is_transfer_syntax:
+        return f"{uid.name} ({uid})"
+    return str(uid) if uid.is_valid else "one whose UID is invalid"
+
+
+_RULES: Final[tuple[tuple[str, Callable[[Instance], bool], Callable[[Instance], str]], ...]] = (
+    (
+        "pixels-absent",
+        lambda instance: not instance.pixels.has_pixel_data,
+        lambda _: "there are no pixels in the file.",
+    ),
+    (
+        "pixels-short",
+        lambda instance: instance.pixels.has_pixel_data and not instance.pixels.is_whole,
+        lambda _: "the file is cut off inside its pixels, or holds fewer than its header says.",
+    ),
+    (
+        "unknown-transfer-syntax",
+        lambda instance: instance.pixels.has_pixel_data and instance.pixels.transfer_syntax_uid not in DECODABLE,
+        lambda instance: f"their transfer syntax cannot be decoded: {_syntax_name(instance)}.",
+    ),
+    (
+        "color",
+        lambda instance: (
+            instance.pixels.has_pixel_data
+            and (instance.pixels.samples_per_pixel != 1 or instance.pixels.photometric_interpretation not in _GRAY)
+        ),
+        lambda instance: (
+            f"the pixels are not gray values but have {instance.pixels.samples_per_pixel} samples each or a palette."
+        ),
+    ),
+    (
+        "bits-allocated",
+        lambda instance: (
+            instance.pixels.has_pixel_data
+            and not instance.pixels.is_float
+            and instance.pixels.bits_allocated not in _BITS_ALLOCATED
+        ),
+        lambda instance: f"{instance.pixels.bits_allocated} bits are allocated for a pixel; 8, 16 and 32 are read.",
+    ),
+    (
+        "float-pixels",
+        lambda instance: instance.pixels.is_float and sop_class_family(instance.sop_class_uid) != "PT",
+        lambda _: "the pixels are floating point numbers, which are read in PET only.",
+    ),
+    (
+        "ct-of-8-bits",
+        _is_ct_of_8_bits,
+        lambda instance: f"CT of {instance.pixels.bits_stored} bits cannot hold Hounsfield units.",
+    ),
+    (
+        "mosaic",
+        _is_mosaic,
+        lambda _: "each image is a mosaic of several slices (Image Type says MOSAIC), which is not read.",
+    ),
+)

@@ -1,0 +1,256 @@
+"""Reading a study: every file below a folder, headers only, into one record.
+
+What is no DICOM is ignored and counted, what is damaged becomes a :class:`Problem`, and neither stops the
+reading. Two patients in one input, or one identity with two contents, do: no result could be trusted.
+File names, their order and their nesting change nothing (DECISIONS 1.1, 1.2, 1.7).
+"""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aimi.dicom import stacks
+from aimi.dicom.elements import FileHeader, read_header
+from aimi.dicom.header import Instance, Problem, Series, Study
+from aimi.dicom.parsing import ParsedInstance, parse
+from aimi.dicom.values import Values
+from aimi.errors import InputError, SelectionError, UsageError
+from aimi.image import Note
+
+__all__ = ["read"]
+
+_THREADS: Final = 4
+_FILES_AT_ONCE: Final = 16
+_SIDECAR: Final = ".dcm.json"
+_DIRECTORY_STORAGE: Final = "1.2.840.10008.1.3.10"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Damaged:
+    """A file that is DICOM and cannot be used, and the series that it belongs to where that is known."""
+
+    problem: Problem
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    instances: list[ParsedInstance]
+    damaged: list[_Damaged]
+    ignored: int
+
+
+def read(source: Path, *, study_uid: str | None = None, progress: Progress | None = None) -> Study:
+    """Give the study in a folder of any depth, a single file, or the folder of a DICOMDIR.
+
+    Parameters
+    ----------
+    study_uid : the study to take where the input holds several.
+    progress : called with the number of files read and of all files, from this thread.
+
+    Raises
+    ------
+    UsageError
+        If ``source`` does not exist.
+    SelectionError
+        If it holds no DICOM object, several studies and none is named, or not the named one.
+    InputError
+        If it holds two patients, or two contents under one SOP Instance UID.
+    """
+    findings = _read_files(_list_files(source), progress)
+    if not findings.instances:
+        raise SelectionError(
+            f"The input holds no usable DICOM object ({_what_else(findings)}).", "Name the folder of a DICOM study."
+        )
+    _check_patient([each.instance for each in findings.instances])
+    kept, duplicates = _drop_duplicates(findings.instances)
+    chosen = _choose_study(kept, study_uid)
+    damaged = [each for each in findings.damaged if each.study_instance_uid in {"", chosen}]
+    parsed = [each for each in kept if each.instance.header.study_instance_uid == chosen]
+    return Study(
+        study_instance_uid=chosen,
+        series=_build_series(parsed, damaged),
+        problems=tuple([*(each.problem for each in damaged), *_pixel_problems(parsed)]),
+        ignored=findings.ignored,
+        duplicates=duplicates,
+        notes=_notes_of(parsed),
+    )
+
+
+def _list_files(source: Path) -> list[Path]:
+    if not source.exists():
+        raise UsageError("The input does not exist.", "Name a folder or a file that does.")
+    if source.is_file():
+        header = read_header(source)
+        if header is None or not _is_directory_record(header):
+            return [source]
+        source = source.parent
+    return sorted(Path(folder, name) for folder, _, names in os.walk(source) for name in names)
+
+
+def _read_files(paths: Sequence[Path], progress: Progress | None) -> _Findings:
+    """Read headers in threads; the outcome is in order of paths."""
+    findings = _Findings([], [], 0)
+    ignored = done = 0
+    batches = [paths[start : start + _FILES_AT_ONCE] for start in range(0, len(paths), _FILES_AT_ONCE)]
+    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
+        # pydicom warns about odd character sets; what cannot be decoded is read as Latin-1.
+        warnings.simplefilter("ignore")
+        for batch, results in zip(batches, pool.map(_read_batch, batches), strict=True):
+            for result in results:
+                if isinstance(result, ParsedInstance):
+                    findings.instances.append(result)
+                elif isinstance(result, _Damaged):
+                    findings.damaged.append(result)
+                else:
+                    ignored += 1
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(paths))
+    return _Findings(findings.instances, findings.damaged, ignored)
+
+
+def _read_batch(paths: Iterable[Path]) -> list[ParsedInstance | _Damaged | None]:
+    return [_read_file(path) for path in paths]
+
+
+def _read_file(path: Path) -> ParsedInstance | _Damaged | None:
+    """Give what a file holds; None if it is no DICOM object."""
+    if path.name.lower().endswith(_SIDECAR) or not path.is_file():
+        return None
+    try:
+        header = read_header(path)
+    except OSError:
+        return _Damaged(Problem(path, "unreadable-file", "The file cannot be opened or read."), "", "")
+    if header is None or _is_directory_record(header):
+        return None
+    values = Values(header.elements)
+    if header.is_whole and values.text("SOPInstanceUID"):
+        return parse(path, header)
+    if not header.is_part10 and not values.text("SOPInstanceUID"):
+        return None
+    return _Damaged(_header_problem(path, header), values.text("StudyInstanceUID"), values.text("SeriesInstanceUID"))
+
+
+def _is_directory_record(header: FileHeader) -> bool:
+    return Values(header.meta).text("MediaStorageSOPClassUID") == _DIRECTORY_STORAGE
+
+
+def _header_problem(path: Path, header: FileHeader) -> Problem:
+    if header.is_whole:
+        return Problem(path, "no-sop-instance-uid", "The file is DICOM but has no SOP Instance UID.")
+    return Problem(path, "truncated-header", "The file is cut off or damaged inside its header.")
+
+
+def _pixel_problems(parsed: Iterable[ParsedInstance]) -> list[Problem]:
+    return [
+        Problem(each.instance.path, "pixels-short", "The file is cut off inside its pixels.")
+        for each in parsed
+        if each.instance.pixels.has_pixel_data and not each.instance.pixels.is_whole
+    ]
+
+
+def _what_else(findings: _Findings) -> str:
+    return f"{len(findings.damaged)} damaged DICOM files, {findings.ignored} other files"
+
+
+def _check_patient(instances: Sequence[Instance]) -> None:
+    """Refuse two patients (DECISIONS 1.2)."""
+    for what, values in (
+        ("Patient IDs", {instance.patient_id or "" for instance in instances}),
+        ("issuers of the Patient ID", {instance.issuer_of_patient_id for instance in instances}),
+        ("birth dates", {instance.patient_birth_date for instance in instances}),
+    ):
+        number = len(values - {""})
+        if number > 1:
+            raise InputError(
+                f"The input holds objects of more than one patient ({number} different {what}).",
+                "Give the study of one patient.",
+            )
+
+
+def _drop_duplicates(parsed: Sequence[ParsedInstance]) -> tuple[list[ParsedInstance], int]:
+    """Keep one object of each SOP Instance UID, in order of UIDs."""
+    by_uid: dict[str, list[ParsedInstance]] = {}
+    for each in parsed:
+        by_uid.setdefault(each.instance.sop_instance_uid, []).append(each)
+    for copies in by_uid.values():
+        if len(copies) > 1 and len({_content_of(copy) for copy in copies}) > 1:
+            raise InputError(
+                f"{len(copies)} files have one SOP Instance UID but different pixels or positions.",
+                "Remove the wrong one: an identity must not stand for two images.",
+            )
+    kept = [min(by_uid[uid], key=_without_path) for uid in sorted(by_uid)]
+    return kept, len(parsed) - len(kept)
+
+
+def _without_path(each: ParsedInstance) -> str:
+    instance = each.instance
+    return repr((instance.pixels, instance.header, instance.patient_id, str(instance.path)))
+
+
+def _content_of(each: ParsedInstance) -> tuple[object, ...]:
+    """Give what must be equal in two copies of an instance."""
+    header = each.instance.header
+    planes = tuple(
+        (plane.position, plane.orientation, plane.pixel_spacing, plane.rescale_slope, plane.rescale_intercept)
+        for plane in each.planes
+    )
+    return header.study_instance_uid, header.series_instance_uid, planes, _digest_pixels(each.instance)
+
+
+def _digest_pixels(instance: Instance) -> str:
+    """Give the SHA-256 of the pixel bytes, decoded where the file is not plain."""
+    pixels = instance.pixels
+    if pixels.pixel_offset is not None and pixels.pixel_length is not None:
+        with instance.path.open("rb") as file:
+            file.seek(pixels.pixel_offset)
+            return hashlib.sha256(file.read(pixels.pixel_length)).hexdigest()
+    return hashlib.sha256(instance.path.read_bytes()).hexdigest()
+
+
+def _choose_study(parsed: Sequence[ParsedInstance], study_uid: str | None) -> str:
+    found = sorted({each.instance.header.study_instance_uid for each in parsed})
+    if study_uid is not None:
+        if study_uid not in found:
+            raise SelectionError("The input does not hold the study that --study names.", "Check the UID.")
+        return study_uid
+    if len(found) > 1:
+        raise SelectionError(
+            f"The input holds {len(found)} studies of one patient: {', '.join(found)}.", "Name one with --study UID."
+        )
+    return found[0]
+
+
+def _build_series(parsed: Sequence[ParsedInstance], damaged: Sequence[_Damaged]) -> tuple[Series, ...]:
+    by_uid: dict[str, list[ParsedInstance]] = {}
+    for each in parsed:
+        by_uid.setdefault(each.instance.header.series_instance_uid, []).append(each)
+    series = [
+        Series(
+            header=members[0].instance.header,
+            instances=tuple(each.instance for each in members),
+            stacks=stacks.build(members, unreadable=sum(each.series_instance_uid == uid for each in damaged)),
+        )
+        for uid, members in by_uid.items()
+    ]
+    return tuple(sorted(series, key=_series_order))
+
+
+def _series_order(series: Series) -> tuple[bool, int, str]:
+    number = series.header.series_number
+    return number is None, number or 0, series.header.series_instance_uid
+
+
+def _notes_of(parsed: Sequence[ParsedInstance]) -> tuple[Note, ...]:
+    if any(each.instance.patient_id for each in parsed):
+        return ()
+    return (Note("no-patient-id", "No object of the study has a Patient ID."),)
