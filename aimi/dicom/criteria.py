@@ -19,7 +19,7 @@ __all__ = [
     "PatientAxis",
     "axial",
     "gap_within",
-    "later_acquisition_first",
+    "last_repeat_first",
     "modality",
     "nearest_axis",
     "no_localizer",
@@ -231,6 +231,6 @@ def gap_within(low: float, high: float) -> Preference:
     return Preference(f"a gap of {low:g} to {high:g} mm", key)
 
 
-def later_acquisition_first() -> Preference:
+def last_repeat_first() -> Preference:
     """Prefer the last of several repeats, by series number: a repeat replaces the first."""
     return Preference("the last of several repeats", lambda stack: -(stack.header.series_number or 0))

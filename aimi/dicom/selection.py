@@ -207,7 +207,7 @@ def notes(selection: Selection) -> tuple[Note, ...]:
     """Give what the reader of a result should know of the choice: open questions and overruled tests."""
     chosen = [one for one in selection.candidates if selection.stacks.get(one.role) is one.stack]
     return tuple(
-        Note(f"selection-{verdict.outcome}-{verdict.test}", verdict.sentence)
+        Note(f"selection-{verdict.outcome}-{verdict.test.replace(' ', '-')}", verdict.sentence)
         for candidate in chosen
         for verdict in candidate.verdicts
         if verdict.outcome is not Outcome.PASS
@@ -313,10 +313,13 @@ _IMAGE = Test("image", _judge_image, binding=True)
 
 
 def _judge(stack: Stack, rule: Rule) -> tuple[Verdict, ...]:
-    is_image = _verdict(_IMAGE, stack)
-    if is_image.outcome is Outcome.FAIL:
-        return (is_image,)
-    return (is_image, *(_verdict(test, stack) for test in rule.tests))
+    """Apply the tests in order, up to a binding one that fails: the rest would say nothing of use."""
+    verdicts: list[Verdict] = []
+    for test in (_IMAGE, *rule.tests):
+        verdicts.append(_verdict(test, stack))
+        if test.binding and verdicts[-1].outcome is Outcome.FAIL:
+            break
+    return tuple(verdicts)
 
 
 def _verdict(test: Test, stack: Stack) -> Verdict:
@@ -401,11 +404,15 @@ def _forced(judged: list[_Judged], rule: Rule, series_uid: str) -> list[_Judged]
             "The study holds no series or stack with the UID given to --series.",
             "Run `aimi select` to list those that it holds.",
         )
-    binding = {_IMAGE.name, *(test.name for test in rule.tests if test.binding)}
+    binding = _binding(rule)
     allowed = [one for one in asked if not any(v.outcome is Outcome.FAIL and v.test in binding for v in one.verdicts)]
     suiting = [one for one in allowed if one.suits]
     order = _order(rule)
     return sorted(suiting or allowed, key=lambda one: (one.count(Outcome.FAIL), *order(one)))
+
+
+def _binding(rule: Rule) -> set[str]:
+    return {_IMAGE.name, *(test.name for test in rule.tests if test.binding)}
 
 
 # --- telling ---
@@ -438,14 +445,13 @@ def _nothing_suits(rule: Rule, candidates: tuple[Candidate, ...], series_uid: st
         )
     if not candidates:
         return NothingSuitableError("The input holds no series.", "Give a folder that holds one DICOM study.", ())
-    counts: dict[str, int] = {}
-    for candidate in candidates:
-        first = candidate.failures[0].test
-        counts[first] = counts.get(first, 0) + 1
-    told = ", ".join(f"{count} by {name!r}" for name, count in counts.items())
+    firsts = [candidate.failures[0].test for candidate in candidates]
+    told = ", ".join(f"{firsts.count(test)} by '{test}'" for test in dict.fromkeys(firsts))
+    binding = _binding(rule)
+    could_be_forced = any(not binding & {one.test for one in candidate.failures} for candidate in candidates)
     return NothingSuitableError(
-        f"None of {len(candidates)} stacks suits as {rule.role}: excluded {told}.",
-        "See what each one failed; --series UID takes one all the same.",
+        f"Nothing in the study suits as {rule.role}: of {len(candidates)} stacks, excluded are {told}.",
+        "To annotate one all the same, name it with --series UID." if could_be_forced else "Send another study.",
         candidates,
     )
 

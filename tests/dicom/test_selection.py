@@ -124,7 +124,8 @@ def test_segmentation_with_planes_is_no_image() -> None:
 def test_nothing_suitable_has_status_3_and_tells_what_each_failed() -> None:
     study = make_study(make_stack(contrast_bolus_agent="none"), make_report())
     with pytest.raises(
-        SelectionError, match="None of 2 stacks suits as ct: excluded 1 by 'contrast', 1 by 'image'"
+        SelectionError,
+        match="Nothing in the study suits as ct: of 2 stacks, excluded are 1 by 'contrast', 1 by 'image'",
     ) as err:
         selection.choose(study, (ENHANCED,))
     assert isinstance(err.value, NothingSuitableError)

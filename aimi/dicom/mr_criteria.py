@@ -1,0 +1,258 @@
+"""Tests and preferences on MR stacks: weighting, Dixon components, field of view.
+
+Weighting is told from parameters of the sequence first: diffusion values, scanning sequence, echo,
+repetition and inversion time, flip angle. Words decide only where these are absent or say nothing
+(DECISIONS 2.1). The limits are those between the protocols of clinical body MR at 1.5 and 3 T; they are wide on
+purpose, and what lies between them is unknown.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+
+from aimi.dicom.header import SeriesHeader, Stack
+from aimi.dicom.selection import Outcome, Preference, Test
+from aimi.dicom.words import names, tokens, vocabulary
+
+__all__ = [
+    "DixonPart",
+    "Weighting",
+    "dixon_part_of",
+    "field_of_view_at_most",
+    "no_fat_image",
+    "water_first",
+    "weighted",
+    "weighting_of",
+]
+
+# --- weighting ---
+
+
+class Weighting(StrEnum):
+    """What an MR image shows, as far as selection needs it."""
+
+    T1 = "T1-weighted"
+    T2 = "T2-weighted"
+    PROTON_DENSITY = "proton-density-weighted"
+    T2_STAR = "T2*-weighted"
+    BALANCED = "balanced steady state"
+    DIFFUSION = "diffusion-weighted or made from it"
+    ECHO_PLANAR = "echo-planar"
+    UNKNOWN = "of unknown weighting"
+
+
+LONG_ECHO, SHORT_ECHO, MIDDLE_ECHO = 60.0, 30.0, 50.0
+SHORT_REPETITION, LONG_REPETITION = 1200.0, 1500.0
+GRADIENT_LONG_ECHO, GRADIENT_LONG_REPETITION, STEADY_STATE_REPETITION = 12.0, 400.0, 20.0
+SMALL_FLIP, BALANCED_FLIP, SATURATING_FLIP = 5.0, 30.0, 50.0
+FLUID_INVERSION, T1_INVERSION = 1500.0, 300.0
+"""Limits in ms and degrees."""
+
+_DIFFUSION_TYPES = vocabulary("diffusion adc trace tracew dwi fa exp_adc eadc diffusion_anisotropy")
+_DIFFUSION_SEQUENCE = re.compile(r"ep_?b\d", re.IGNORECASE)
+_STARRED = re.compile(r"t2[ _]?\*", re.IGNORECASE)
+_DIFFUSION_KEYWORDS = ("DiffusionBValue",)
+
+_WORDS: Mapping[Weighting, frozenset[str]] = MappingProxyType(
+    {
+        Weighting.DIFFUSION: vocabulary(
+            "dwi dw dwibs diff diffusion diffusie diffusione difusion difusao adc trace tracew ivim dti ep2d_diff"
+            " calc_bval bval"
+        ),
+        Weighting.T2_STAR: vocabulary("t2star t2_star gre_t2 swi r2star"),
+        Weighting.BALANCED: vocabulary("trufi truefisp true_fisp fiesta bffe btfe balanced bssfp"),
+        Weighting.T2: vocabulary("t2 t2w t2wi t2fs haste ssfse ssh fase mrcp stir tirm blade propeller"),
+        Weighting.PROTON_DENSITY: vocabulary("pd pdw pdwi proton_density protonendichte"),
+        Weighting.T1: vocabulary(
+            "t1 t1w t1wi t1fs vibe lava thrive ethrive fspgr spgr flash fl2d fl3d mprage dixon mdixon ideal in_phase"
+            " inphase opp_phase out_phase opposed_phase out_of_phase in_opp dual_echo dce dyn dynamic dynamisch"
+        ),
+    }
+)
+"""In the order in which they are tried: an ADC of a T2-prepared sequence is diffusion."""
+
+
+def weighting_of(stack: Stack) -> Weighting:
+    """Give the weighting of a stack: by parameters, else by words."""
+    found = _by_parameters(stack)
+    return _by_words(stack.header) if found is Weighting.UNKNOWN else found
+
+
+def _by_parameters(stack: Stack) -> Weighting:
+    header = stack.header
+    sequence = {value.strip().upper() for value in header.scanning_sequence}
+    if _is_diffusion(stack):
+        return Weighting.DIFFUSION
+    if "EP" in sequence:
+        return Weighting.ECHO_PLANAR
+    if "GR" in sequence:
+        return _gradient_echo(header)
+    if sequence & {"SE", "IR"}:
+        return _spin_echo(header)
+    return Weighting.UNKNOWN
+
+
+def _is_diffusion(stack: Stack) -> bool:
+    header = stack.header
+    values = [value for keyword, value in stack.split if keyword in _DIFFUSION_KEYWORDS]
+    values += [
+        plane.split[keyword] for plane in stack.planes[:1] for keyword in _DIFFUSION_KEYWORDS if keyword in plane.split
+    ]
+    return (
+        names(" | ".join(header.image_type[2:]), _DIFFUSION_TYPES)
+        or any(_is_positive(value) for value in values)
+        or _DIFFUSION_SEQUENCE.search(header.sequence_name) is not None
+    )
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False
+
+
+def _spin_echo(header: SeriesHeader) -> Weighting:
+    echo, repetition, inversion = header.echo_time, header.repetition_time, header.inversion_time or 0.0
+    if echo is None:
+        return Weighting.UNKNOWN
+    if echo >= LONG_ECHO or inversion >= FLUID_INVERSION:
+        return Weighting.T2
+    if repetition is None:
+        return Weighting.UNKNOWN
+    if echo <= SHORT_ECHO and (repetition <= SHORT_REPETITION or inversion >= T1_INVERSION):
+        return Weighting.T1
+    if echo <= MIDDLE_ECHO and repetition >= LONG_REPETITION and inversion == 0:
+        return Weighting.PROTON_DENSITY
+    return Weighting.UNKNOWN
+
+
+def _gradient_echo(header: SeriesHeader) -> Weighting:
+    echo, repetition, flip = header.echo_time, header.repetition_time, header.flip_angle
+    if echo is None or repetition is None:
+        return Weighting.UNKNOWN
+    if echo > GRADIENT_LONG_ECHO:
+        return Weighting.T2_STAR
+    if _is_balanced(header):
+        return Weighting.BALANCED
+    if (header.inversion_time or 0.0) >= T1_INVERSION:
+        return Weighting.T1
+    return Weighting.UNKNOWN if flip is None else _spoiled_echo(repetition, flip)
+
+
+def _spoiled_echo(repetition: float, flip: float) -> Weighting:
+    is_slow_and_gentle = repetition > GRADIENT_LONG_REPETITION and flip < SATURATING_FLIP
+    is_fast_and_gentle = repetition <= STEADY_STATE_REPETITION and flip < SMALL_FLIP
+    return Weighting.PROTON_DENSITY if is_slow_and_gentle or is_fast_and_gentle else Weighting.T1
+
+
+def _is_balanced(header: SeriesHeader) -> bool:
+    variant = {value.strip().upper() for value in header.sequence_variant}
+    is_fast = header.repetition_time is not None and header.repetition_time <= STEADY_STATE_REPETITION
+    is_wide = header.flip_angle is not None and header.flip_angle >= BALANCED_FLIP
+    return "SS" in variant and "SP" not in variant and is_fast and is_wide
+
+
+def _by_words(header: SeriesHeader) -> Weighting:
+    for text in (header.series_description, header.protocol_name):
+        if _STARRED.search(text):
+            return Weighting.T2_STAR
+        for weighting, words in _WORDS.items():
+            if names(text, words):
+                return weighting
+    return Weighting.UNKNOWN
+
+
+def weighted(wanted: Weighting) -> Test:
+    """Ask for a weighting."""
+
+    def judge(stack: Stack) -> tuple[Outcome, str]:
+        found = weighting_of(stack)
+        if found is Weighting.UNKNOWN:
+            return Outcome.UNKNOWN, f"Neither its parameters nor its description say that it is {wanted}."
+        source = "parameters" if _by_parameters(stack) is found else "description"
+        if found is wanted:
+            return Outcome.PASS, f"It is {found} by its {source}."
+        return Outcome.FAIL, f"It is {found} by its {source}, not {wanted}."
+
+    return Test("weighting", judge)
+
+
+# --- Dixon ---
+
+
+class DixonPart(IntEnum):
+    """Which image of a Dixon or dual-echo acquisition a stack is; NONE for all others."""
+
+    NONE = 0
+    WATER = 1
+    IN_PHASE = 2
+    OPPOSED_PHASE = 3
+    FAT = 4
+
+
+_PARTS: Mapping[DixonPart, frozenset[str]] = MappingProxyType(
+    {
+        DixonPart.WATER: vocabulary("water w"),
+        DixonPart.FAT: vocabulary("fat f"),
+        DixonPart.IN_PHASE: vocabulary("in_phase ip in"),
+        DixonPart.OPPOSED_PHASE: vocabulary("opp_phase opposed_phase out_phase op opp out"),
+    }
+)
+
+
+_PHRASES: Mapping[DixonPart, frozenset[str]] = MappingProxyType(
+    {
+        DixonPart.IN_PHASE: vocabulary("in_phase inphase"),
+        DixonPart.OPPOSED_PHASE: vocabulary("opp_phase opposed_phase out_phase out_of_phase opposed outphase"),
+    }
+)
+_DIXON_NAMES = vocabulary("dixon mdixon qdixon ideal flex")
+
+
+def dixon_part_of(header: SeriesHeader) -> DixonPart:
+    """Give the Dixon component: by Image Type, else by a phrase or the last word of the description.
+
+    A last word such as ``w`` or ``fat`` counts only in descriptions that name a Dixon method.
+    """
+    description = header.series_description
+    found = _part_named(" | ".join(header.image_type[2:]), _PARTS) or _part_named(description, _PHRASES)
+    if found is DixonPart.NONE and names(description, _DIXON_NAMES):
+        return _part_named(tokens(description)[-1], _PARTS)
+    return found
+
+
+def _part_named(text: str, vocabularies: Mapping[DixonPart, frozenset[str]]) -> DixonPart:
+    return next((part for part, entries in vocabularies.items() if names(text, entries)), DixonPart.NONE)
+
+
+def no_fat_image() -> Test:
+    """Refuse the fat image of a Dixon acquisition: organs are dark in it."""
+
+    def judge(stack: Stack) -> tuple[Outcome, str]:
+        if dixon_part_of(stack.header) is DixonPart.FAT:
+            return Outcome.FAIL, "It is the fat image of a Dixon acquisition."
+        return Outcome.PASS, "It is no fat image."
+
+    return Test("no fat image", judge)
+
+
+def water_first() -> Preference:
+    """Prefer plain images, then the water image, then in phase, then opposed phase."""
+    return Preference("the Dixon component", lambda stack: dixon_part_of(stack.header))
+
+
+# --- field of view ---
+
+
+def field_of_view_at_most(limit: float) -> Preference:
+    """Prefer a field of view whose longer side has at most ``limit`` mm."""
+
+    def key(stack: Stack) -> float:
+        if stack.spacing is None:
+            return 1
+        pixels = stack.instances[stack.planes[0].instance].pixels
+        return 0 if max(pixels.rows * stack.spacing[1], pixels.columns * stack.spacing[2]) <= limit else 1
+
+    return Preference(f"a field of view of at most {limit:g} mm", key)

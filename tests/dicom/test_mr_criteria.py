@@ -1,0 +1,104 @@
+from typing import Any
+
+import pytest
+
+from aimi.dicom import mr_criteria
+from aimi.dicom.mr_criteria import DixonPart, Weighting
+from aimi.dicom.selection import Outcome
+from tests.stacks import make_mr
+
+
+def sequence(kind: str, echo: float | None, repetition: float | None, **more: Any) -> dict[str, Any]:
+    return {"scanning_sequence": (kind,), "echo_time": echo, "repetition_time": repetition, **more}
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (sequence("SE", 104.0, 5660.0), Weighting.T2),
+        (sequence("SE", 78.0, 15200.0), Weighting.T2),
+        (sequence("SE", 12.0, 550.0), Weighting.T1),
+        (sequence("SE", 30.0, 3000.0), Weighting.PROTON_DENSITY),
+        (sequence("SE", 60.0, None), Weighting.T2),
+        (sequence("IR", 10.0, 2000.0, inversion_time=800.0), Weighting.T1),
+        (sequence("IR", 20.0, 9000.0, inversion_time=2500.0), Weighting.T2),
+        (sequence("IR", 40.0, 4000.0, inversion_time=160.0), Weighting.UNKNOWN),
+        (sequence("GR", 1.42, 3.85, flip_angle=20.0), Weighting.T1),
+        (sequence("GR", 4.6, 150.0, flip_angle=70.0), Weighting.T1),
+        (sequence("GR", 4.6, 600.0, flip_angle=70.0), Weighting.T1),
+        (sequence("GR", 1.53, 800.0, flip_angle=14.0), Weighting.PROTON_DENSITY),
+        (sequence("GR", 1.5, 4.0, flip_angle=2.0), Weighting.PROTON_DENSITY),
+        (sequence("GR", 2.9, 1900.0, flip_angle=9.0, inversion_time=900.0), Weighting.T1),
+        (sequence("GR", 20.0, 600.0, flip_angle=20.0), Weighting.T2_STAR),
+        (sequence("GR", 1.7, 3.8, flip_angle=60.0, sequence_variant=("SS", "SK")), Weighting.BALANCED),
+        (sequence("GR", 1.7, 3.8, flip_angle=60.0, sequence_variant=("SS", "SP")), Weighting.T1),
+        (sequence("EP", 63.0, 2700.0, image_type=("DERIVED", "PRIMARY", "DIFFUSION", "TRACEW")), Weighting.DIFFUSION),
+        (sequence("SE", 80.0, 2500.0, image_type=("DERIVED", "SECONDARY", "ADC")), Weighting.DIFFUSION),
+        (sequence("EP", 63.0, 2700.0, sequence_name="*ep_b50t"), Weighting.DIFFUSION),
+        (sequence("SE", 63.0, 2700.0, split=(("DiffusionBValue", "800.0"),)), Weighting.DIFFUSION),
+        (sequence("EP", 30.0, 2000.0), Weighting.ECHO_PLANAR),
+    ],
+)
+def test_weighting_follows_the_sequence(header: dict[str, Any], expected: Weighting) -> None:
+    assert mr_criteria.weighting_of(make_mr(**header)) is expected
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("AX T1 pre", Weighting.T1),
+        ("WATER: AX LAVA", Weighting.T1),
+        ("t2_tse_tra", Weighting.T2),
+        ("ep2d_diff_tra", Weighting.DIFFUSION),
+        ("diffusie t2", Weighting.DIFFUSION),
+        ("AX T2* GRE", Weighting.T2_STAR),
+        ("PDW_TSE", Weighting.PROTON_DENSITY),
+        ("trufi cor", Weighting.BALANCED),
+        ("unnamed", Weighting.UNKNOWN),
+    ],
+)
+def test_words_decide_where_parameters_are_silent(description: str, expected: Weighting) -> None:
+    assert mr_criteria.weighting_of(make_mr(series_description=description)) is expected
+
+
+def test_parameters_outrank_words() -> None:
+    stack = make_mr(**sequence("SE", 104.0, 5660.0, series_description="AX T1"))
+    assert mr_criteria.weighting_of(stack) is Weighting.T2
+
+
+def test_t2_test_passes_fails_and_leaves_open() -> None:
+    judge = mr_criteria.weighted(Weighting.T2).judge
+    assert judge(make_mr(**sequence("SE", 104.0, 5660.0))) == (Outcome.PASS, "It is T2-weighted by its parameters.")
+    assert judge(make_mr(series_description="T1")) == (
+        Outcome.FAIL,
+        "It is T1-weighted by its description, not T2-weighted.",
+    )
+    assert judge(make_mr())[0] is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"image_type": ("DERIVED", "PRIMARY", "DIXON", "WATER")}, DixonPart.WATER),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "IP", "IP")}, DixonPart.IN_PHASE),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "M", "OPP_PHASE")}, DixonPart.OPPOSED_PHASE),
+        ({"series_description": "t1_vibe_dixon_tra_bh_F"}, DixonPart.FAT),
+        ({"series_description": "t1_vibe_dixon_tra_bh_opp"}, DixonPart.OPPOSED_PHASE),
+        ({"series_description": "t1 in phase tra"}, DixonPart.IN_PHASE),
+        ({"series_description": "AX T1 no fat"}, DixonPart.NONE),
+        ({"series_description": "AX T1 W"}, DixonPart.NONE),
+        ({}, DixonPart.NONE),
+    ],
+)
+def test_dixon_component(header: dict[str, Any], expected: DixonPart) -> None:
+    stack = make_mr(**header)
+    assert mr_criteria.dixon_part_of(stack.header) is expected
+    assert (mr_criteria.no_fat_image().judge(stack)[0] is Outcome.FAIL) == (expected is DixonPart.FAT)
+    assert mr_criteria.water_first().key(stack) == expected.value
+
+
+def test_small_field_of_view_is_preferred() -> None:
+    key = mr_criteria.field_of_view_at_most(260.0).key
+    assert key(make_mr(size=(384, 384), spacing=(3.0, 0.5, 0.5))) == 0
+    assert key(make_mr(size=(256, 512), spacing=(3.0, 1.0, 1.0))) == 1
+    assert key(make_mr(spacing=None)) == 1
