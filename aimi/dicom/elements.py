@@ -332,15 +332,12 @@ def _with_fragments(header: FileHeader, pixels: PixelElement, file: FileIO, size
         file.seek(position)
         group, element, length = struct.unpack("<HHL", file.read(8))
         if group << 16 | element != _ITEM:
-            is_whole = True
+            # Without its delimiter the sequence is cut off, if only after its last fragment.
+            is_whole = group << 16 | element == _SEQUENCE_END
             break
         position += 8 + length
-        if position > size:
-            break
-        count += 1
-    else:
-        # Some writers leave the delimiter out: the file then ends with a whole fragment.
-        is_whole = position == size and count > 1
+        count += position <= size
+    # The first item is the basic offset table.
     found = PixelElement(pixels.tag, pixels.offset, None, max(0, count - 1), is_whole)
     return FileHeader(
         header.meta, header.elements, header.transfer_syntax_uid, found, header.is_whole, header.is_part10

@@ -165,7 +165,7 @@ def find_geometry_defects(planes: Sequence[Plane], axes: Axes | None, spacing: V
         defects.append(
             Defect("too-few-slices", f"The stack has {len(planes)} slices; at least {FEWEST_SLICES} are needed.")
         )
-    if axes is None or spacing is None:
+    if axes is None:
         return defects
     offsets = offsets_of(planes, axes)
     if not are_unique(offsets):
@@ -177,6 +177,7 @@ def find_geometry_defects(planes: Sequence[Plane], axes: Axes | None, spacing: V
                 "a position, and no attribute tells them apart.",
             )
         )
+    if spacing is None or not are_unique(offsets):
         return defects
     return [*defects, *_find_grid_defects(offsets, spacing[0]), *_find_shear(planes, offsets, axes, spacing)]
 

@@ -6,7 +6,7 @@ image plane is parsed by the same code whether it is a file or a frame.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,11 +41,12 @@ _NAMES: Final = {
     "TriggerTime": ("NominalCardiacTriggerDelayTime", "TriggerTime"),
 }
 _CONVERTED: Final = ("UnassignedSharedConvertedAttributesSequence", "UnassignedPerFrameConvertedAttributesSequence")
-# (group, creator, element) of a b-value in s/mm2, as dcm2niix documents them (nii_dicom.cpp, v1.0.20240202).
+# (group, creator, element) of a b-value in s/mm2: pydicom 3.0.2, _private_dict.py, and dcm2niix, nii_dicom.cpp.
 _SIEMENS_B_VALUE: Final = (0x0019, "SIEMENS MR HEADER", 0x0C)
 _GE_B_VALUE: Final = (0x0043, "GEMS_PARM_01", 0x39)
 _PHILIPS_B_VALUE: Final = (0x2001, "Philips Imaging DD 001", 0x03)
 _GE_OFFSET: Final = 1_000_000_000
+_SAMPLES_OF_422: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,17 @@ def parse(path: Path, header: FileHeader) -> ParsedInstance:
         header=parse_series_header(first),
         pixels=_parse_pixels(values, header, max(frames, len(views))),
     )
-    if views:
-        planes = [_parse_plane(view, number) for number, view in enumerate(views, start=1)]
-    elif frames > 1:
-        planes = [_without_geometry(_parse_plane(values, 1))]
-    else:
-        planes = [_parse_plane(values, None)]
-    return ParsedInstance(instance, tuple(planes))
+    return ParsedInstance(instance, tuple(_parse_planes(values, views, frames)))
+
+
+def _parse_planes(values: Values, views: Sequence[Values], frames: int) -> list[Plane]:
+    """Give the planes; one without position stands for all frames that no functional group describes."""
+    if frames == 1 and not views:
+        return [_parse_plane(values, None)]
+    planes = [_parse_plane(view, number) for number, view in enumerate(views, start=1)]
+    if len(views) < frames:
+        planes.append(_without_geometry(_parse_plane(values, len(views) + 1)))
+    return planes
 
 
 def _frame_views(values: Values) -> Iterable[Values]:
@@ -212,9 +217,12 @@ def _parse_pixels(values: Values, header: FileHeader, frames: int) -> PixelForma
     pixels = header.pixels
     rows, columns = values.integer("Rows") or 0, values.integer("Columns") or 0
     samples = values.integer("SamplesPerPixel") or 1
+    photometric = values.text("PhotometricInterpretation")
+    # PS3.3 C.7.6.3.1.2: two pixels share their chrominance, so that each takes two samples.
+    stored_samples = _SAMPLES_OF_422 if photometric == "YBR_FULL_422" else samples
     bits = values.integer("BitsAllocated") or 0
     is_signed = values.integer("PixelRepresentation") == 1
-    expected = (rows * columns * samples * bits * frames + 7) // 8
+    expected = (rows * columns * stored_samples * bits * frames + 7) // 8
     is_whole = pixels is not None and pixels.is_whole
     if pixels is not None and pixels.length is not None:
         is_whole = pixels.length >= expected
@@ -228,7 +236,7 @@ def _parse_pixels(values: Values, header: FileHeader, frames: int) -> PixelForma
         bits_stored=values.integer("BitsStored") or bits,
         pixel_representation=int(is_signed),
         samples_per_pixel=samples,
-        photometric_interpretation=values.text("PhotometricInterpretation"),
+        photometric_interpretation=photometric,
         number_of_frames=frames,
         has_pixel_data=pixels is not None,
         pixel_padding_value=values.pixel_value("PixelPaddingValue", is_signed=is_signed),

@@ -56,6 +56,9 @@ _FAMILIES: Final = {
     "1.2.840.10008.5.1.4.1.1.128.1": "PT",
 }
 _GRAY: Final = frozenset(["MONOCHROME1", "MONOCHROME2"])
+_COLORS: Final = frozenset(
+    ["PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"]
+)
 _BITS_ALLOCATED: Final = frozenset([8, 16, 32])
 _FEWEST_CT_BITS: Final = 9
 
@@ -105,6 +108,11 @@ def _syntax_name(instance: Instance) -> str:
     return str(uid) if uid.is_valid else "one whose UID is invalid"
 
 
+def _color_name(instance: Instance) -> str:
+    name = instance.pixels.photometric_interpretation
+    return name if name in _COLORS else "color"
+
+
 _RULES: Final[tuple[tuple[str, Callable[[Instance], bool], Callable[[Instance], str]], ...]] = (
     (
         "pixels-absent",
@@ -128,7 +136,7 @@ _RULES: Final[tuple[tuple[str, Callable[[Instance], bool], Callable[[Instance], 
             and (instance.pixels.samples_per_pixel != 1 or instance.pixels.photometric_interpretation not in _GRAY)
         ),
         lambda instance: (
-            f"the pixels are not gray values but have {instance.pixels.samples_per_pixel} samples each or a palette."
+            f"{_color_name(instance)} images are not read, only gray values (MONOCHROME1 and MONOCHROME2)."
         ),
     ),
     (

@@ -227,6 +227,8 @@ def _build_lost(planes: Sequence[Plane], instances: tuple[Instance, ...]) -> Sta
     ordered = sorted(
         planes, key=lambda plane: (plane.instance_number is None, plane.instance_number or 0, plane.instance)
     )
+    used = _instances_of(ordered, instances)
+    has_pixels = any(instance.pixels.has_pixel_data for instance in used)
     return Stack(
         header=_header_of(ordered, instances),
         instances=instances,
@@ -234,7 +236,7 @@ def _build_lost(planes: Sequence[Plane], instances: tuple[Instance, ...]) -> Sta
         split=(),
         spacing=None,
         normal=None,
-        defects=(*_lost_defects(ordered), *find_pixel_defects(_instances_of(ordered, instances), ordered)),
+        defects=(*(_lost_defects(ordered) if has_pixels else []), *find_pixel_defects(used, ordered)),
         notes=(),
     )
 
@@ -262,7 +264,12 @@ def _header_of(planes: Sequence[Plane], instances: Sequence[Instance]) -> Series
     frame_type = first.split.get("FrameType")
     if first.frame_number is None or not frame_type:
         return header
-    return replace(header, image_type=tuple(frame_type.split("\\")))
+    echo_time = first.split.get("EchoTime")
+    return replace(
+        header,
+        image_type=tuple(frame_type.split("\\")),
+        echo_time=header.echo_time if echo_time is None else float(echo_time),
+    )
 
 
 def _notes_of(splitting: Sequence[tuple[str, str]]) -> tuple[Note, ...]:

@@ -5,9 +5,9 @@ reading. Two patients in one input, or one identity with two contents, do: no re
 File names, their order and their nesting change nothing (DECISIONS 1.1, 1.2, 1.7).
 """
 
-import hashlib
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from typing import Final
 from aimi.dicom import stacks
 from aimi.dicom.elements import FileHeader, read_header
 from aimi.dicom.header import Instance, Problem, Series, Study
+from aimi.dicom.identity import drop_copies
 from aimi.dicom.parsing import ParsedInstance, parse
 from aimi.dicom.values import Values
 from aimi.errors import InputError, SelectionError, UsageError
@@ -37,8 +38,9 @@ class _Damaged:
     """A file that is DICOM and cannot be used, and the series that it belongs to where that is known."""
 
     problem: Problem
-    study_instance_uid: str
-    series_instance_uid: str
+    sop_instance_uid: str = ""
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,16 @@ def read(source: Path, *, study_uid: str | None = None, progress: Progress | Non
     InputError
         If it holds two patients, or two contents under one SOP Instance UID.
     """
-    findings = _read_files(_list_files(source), progress)
+    paths, closed = _list_files(source)
+    findings = _read_files(paths, progress)
     if not findings.instances:
         raise SelectionError(
             f"The input holds no usable DICOM object ({_what_else(findings)}).", "Name the folder of a DICOM study."
         )
     _check_patient([each.instance for each in findings.instances])
-    kept, duplicates = _drop_duplicates(findings.instances)
+    kept, duplicates = drop_copies(findings.instances)
     chosen = _choose_study(kept, study_uid)
-    damaged = [each for each in findings.damaged if each.study_instance_uid in {"", chosen}]
+    damaged = [each for each in (*closed, *findings.damaged) if each.study_instance_uid in {"", chosen}]
     parsed = [each for each in kept if each.instance.header.study_instance_uid == chosen]
     return Study(
         study_instance_uid=chosen,
@@ -81,19 +84,27 @@ def read(source: Path, *, study_uid: str | None = None, progress: Progress | Non
         problems=tuple([*(each.problem for each in damaged), *_pixel_problems(parsed)]),
         ignored=findings.ignored,
         duplicates=duplicates,
-        notes=_notes_of(parsed),
+        notes=_notes_of(parsed, damaged),
     )
 
 
-def _list_files(source: Path) -> list[Path]:
+def _list_files(source: Path) -> tuple[list[Path], list[_Damaged]]:
+    """Give all files of the input in order of their paths, and the folders that cannot be opened."""
     if not source.exists():
         raise UsageError("The input does not exist.", "Name a folder or a file that does.")
     if source.is_file():
         header = read_header(source)
         if header is None or not _is_directory_record(header):
-            return [source]
+            return [source], []
         source = source.parent
-    return sorted(Path(folder, name) for folder, _, names in os.walk(source) for name in names)
+    closed: list[_Damaged] = []
+
+    def note(error: OSError) -> None:
+        sentence = "The folder cannot be opened; what it holds is not known."
+        closed.append(_Damaged(Problem(Path(error.filename), "unreadable-folder", sentence)))
+
+    paths = sorted(Path(folder, name) for folder, _, names in os.walk(source, onerror=note) for name in names)
+    return paths, closed
 
 
 def _read_files(paths: Sequence[Path], progress: Progress | None) -> _Findings:
@@ -129,7 +140,7 @@ def _read_file(path: Path) -> ParsedInstance | _Damaged | None:
     try:
         header = read_header(path)
     except OSError:
-        return _Damaged(Problem(path, "unreadable-file", "The file cannot be opened or read."), "", "")
+        return _Damaged(Problem(path, "unreadable-file", "The file cannot be opened or read."))
     if header is None or _is_directory_record(header):
         return None
     values = Values(header.elements)
@@ -137,7 +148,12 @@ def _read_file(path: Path) -> ParsedInstance | _Damaged | None:
         return parse(path, header)
     if not header.is_part10 and not values.text("SOPInstanceUID"):
         return None
-    return _Damaged(_header_problem(path, header), values.text("StudyInstanceUID"), values.text("SeriesInstanceUID"))
+    return _Damaged(
+        _header_problem(path, header),
+        sop_instance_uid=values.text("SOPInstanceUID"),
+        study_instance_uid=values.text("StudyInstanceUID"),
+        series_instance_uid=values.text("SeriesInstanceUID"),
+    )
 
 
 def _is_directory_record(header: FileHeader) -> bool:
@@ -177,46 +193,6 @@ def _check_patient(instances: Sequence[Instance]) -> None:
             )
 
 
-def _drop_duplicates(parsed: Sequence[ParsedInstance]) -> tuple[list[ParsedInstance], int]:
-    """Keep one object of each SOP Instance UID, in order of UIDs."""
-    by_uid: dict[str, list[ParsedInstance]] = {}
-    for each in parsed:
-        by_uid.setdefault(each.instance.sop_instance_uid, []).append(each)
-    for copies in by_uid.values():
-        if len(copies) > 1 and len({_content_of(copy) for copy in copies}) > 1:
-            raise InputError(
-                f"{len(copies)} files have one SOP Instance UID but different pixels or positions.",
-                "Remove the wrong one: an identity must not stand for two images.",
-            )
-    kept = [min(by_uid[uid], key=_without_path) for uid in sorted(by_uid)]
-    return kept, len(parsed) - len(kept)
-
-
-def _without_path(each: ParsedInstance) -> str:
-    instance = each.instance
-    return repr((instance.pixels, instance.header, instance.patient_id, str(instance.path)))
-
-
-def _content_of(each: ParsedInstance) -> tuple[object, ...]:
-    """Give what must be equal in two copies of an instance."""
-    header = each.instance.header
-    planes = tuple(
-        (plane.position, plane.orientation, plane.pixel_spacing, plane.rescale_slope, plane.rescale_intercept)
-        for plane in each.planes
-    )
-    return header.study_instance_uid, header.series_instance_uid, planes, _digest_pixels(each.instance)
-
-
-def _digest_pixels(instance: Instance) -> str:
-    """Give the SHA-256 of the pixel bytes, decoded where the file is not plain."""
-    pixels = instance.pixels
-    if pixels.pixel_offset is not None and pixels.pixel_length is not None:
-        with instance.path.open("rb") as file:
-            file.seek(pixels.pixel_offset)
-            return hashlib.sha256(file.read(pixels.pixel_length)).hexdigest()
-    return hashlib.sha256(instance.path.read_bytes()).hexdigest()
-
-
 def _choose_study(parsed: Sequence[ParsedInstance], study_uid: str | None) -> str:
     found = sorted({each.instance.header.study_instance_uid for each in parsed})
     if study_uid is not None:
@@ -234,11 +210,14 @@ def _build_series(parsed: Sequence[ParsedInstance], damaged: Sequence[_Damaged])
     by_uid: dict[str, list[ParsedInstance]] = {}
     for each in parsed:
         by_uid.setdefault(each.instance.header.series_instance_uid, []).append(each)
+    # A damaged copy of an object that is also there unharmed leaves no gap.
+    present = {each.instance.sop_instance_uid for each in parsed}
+    lacking = Counter(each.series_instance_uid for each in damaged if each.sop_instance_uid not in present)
     series = [
         Series(
             header=members[0].instance.header,
             instances=tuple(each.instance for each in members),
-            stacks=stacks.build(members, unreadable=sum(each.series_instance_uid == uid for each in damaged)),
+            stacks=stacks.build(members, unreadable=lacking[uid]),
         )
         for uid, members in by_uid.items()
     ]
@@ -250,7 +229,12 @@ def _series_order(series: Series) -> tuple[bool, int, str]:
     return number is None, number or 0, series.header.series_instance_uid
 
 
-def _notes_of(parsed: Sequence[ParsedInstance]) -> tuple[Note, ...]:
-    if any(each.instance.patient_id for each in parsed):
-        return ()
-    return (Note("no-patient-id", "No object of the study has a Patient ID."),)
+def _notes_of(parsed: Sequence[ParsedInstance], damaged: Sequence[_Damaged]) -> tuple[Note, ...]:
+    notes = []
+    if not any(each.instance.patient_id for each in parsed):
+        notes.append(Note("no-patient-id", "No object of the study has a Patient ID."))
+    homeless = sum(not each.series_instance_uid for each in damaged)
+    if homeless:
+        sentence = f"{homeless} damaged files were left out; which series they belong to cannot be read."
+        notes.append(Note("unreadable-files", sentence))
+    return tuple(notes)
