@@ -10,7 +10,8 @@
     |-- ResourceError    5   not enough memory, GPU memory or disk
     |-- ModelError       6   a model is missing, altered, or of the wrong task
     |-- OutputError      7   the output place is taken or not writable
-    `-- InterruptedRunError  143   ended by a signal (130 for SIGINT)
+    |-- InterruptedRunError  143   ended by a signal (130 for SIGINT)
+    `-- AlreadyDoneError 0   nothing to do: the output folder holds this very result
 
 Status 0 is success and 1 a defect of ours (any other exception). A message has three parts: what was
 found, which rule it breaks, what to do (``remedy``). It never holds a patient's name, identifier, date,
@@ -21,6 +22,7 @@ from typing import ClassVar
 
 __all__ = [
     "AimiError",
+    "AlreadyDoneError",
     "GeometryError",
     "InputError",
     "InterruptedRunError",
@@ -96,3 +98,9 @@ class InterruptedRunError(AimiError):
     """The run was ended by a signal."""
 
     status = 143
+
+
+class AlreadyDoneError(AimiError):
+    """The output place holds this very result; the run is a success without work."""
+
+    status = 0

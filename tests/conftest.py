@@ -1,9 +1,11 @@
 """Shared fixtures: the real data, and values that tests are made of."""
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,15 @@ def real_data() -> Callable[[str], Path]:
         return _unpack(archives, name)
 
     return folder
+
+
+@pytest.fixture(autouse=True)
+def keep_segmentations(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep every segmentation that a test leaves in its folder, for a check by dciodvfy after all tests."""
+    kept = os.environ.get("AIMI_KEEP_SEGMENTATIONS")
+    folder: Path | None = request.getfixturevalue("tmp_path") if kept and "tmp_path" in request.fixturenames else None
+    yield
+    if kept is None or folder is None:
+        return
+    for path in folder.rglob("*.seg.dcm"):
+        shutil.copy(path, Path(kept) / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:20]}.dcm")

@@ -59,6 +59,7 @@ class Task:
     reference : the role on whose grid the result lies.
     models : in the order in which they run.
     clean_ups : by rule set; the first is the default.
+    demo_models : stand in for ``models``, one for one in the same order, when the demo models are asked for.
     """
 
     name: str
@@ -71,3 +72,4 @@ class Task:
     models: tuple[ModelSpec, ...]
     segments: tuple[Segment, ...]
     clean_ups: Mapping[str, CleanUp]
+    demo_models: tuple[ModelSpec, ...] = ()

@@ -1,0 +1,43 @@
+# Commands of the project. `make install`, `make test` and `make demo` need nothing installed by hand.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEBIAN := dicom3tools dcmtk libgomp1 python3-venv
+TASK ?= liver_ct
+
+.PHONY: install test test-fast lint format demo demo-models bench clean debian
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml tools/install_debian.sh
+	sh tools/install_debian.sh $(DEBIAN)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python tools/place_libcudart.py
+	touch $@
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+demo: install
+	$(BIN)/python -m demo $(TASK)
+
+demo-models: install
+	$(BIN)/python -m demo_models.train $(TASK)
+
+bench: install
+	$(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.engine
+
+clean:
+	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache

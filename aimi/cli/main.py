@@ -1,0 +1,95 @@
+"""The command ``aimi``: its commands, and the frame that turns errors into one sentence and a status.
+
+Only typer is imported here; what a command needs is imported when it runs, so that ``--help`` is quick.
+"""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+import aimi
+from aimi.cli import convert_command, models_command, run_command, select_command, tasks_command
+from aimi.cli.state import State
+from aimi.errors import AimiError
+from aimi.interruption import Interruption
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="aimi",
+    help=(
+        "Annotate cancer imaging: one study in, one DICOM Segmentation out, exactly on the scanner's voxels, "
+        "or no result and one sentence that says why.\n\n"
+        "[bold]aimi tasks[/bold] lists what can be annotated; [bold]aimi run liver_ct STUDY -o OUT[/bold] does it; "
+        "[bold]aimi select liver_ct STUDY[/bold] shows beforehand which series it would take and why.\n\n"
+        "Exit status: 0 done, 1 a defect of AIMI, 2 wrong usage, 3 no suitable series, 4 damaged or inconsistent "
+        "input, 5 not enough memory or disk, 6 a model is missing, 7 the output place is taken, 130/143 "
+        "interrupted.\n\n"
+        "Research use only. Not for diagnosis."
+    ),
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"aimi {aimi.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="AIMI_DEBUG", help="Show tracebacks and a finer log.")
+    ] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", envvar="AIMI_LOG_JSON", help="Log one JSON object a line on standard error.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    from aimi import log_format
+
+    quiet = logging.INFO if log_json or not sys.stderr.isatty() else logging.WARNING
+    log_format.configure(as_json=log_json, level=logging.DEBUG if debug else quiet)
+    context.obj = State(debug, log_json, context.obj or Interruption())
+
+
+app.command("tasks")(tasks_command.tasks)
+app.command("select")(select_command.select)
+app.command("run")(run_command.run)
+app.command("convert")(convert_command.convert)
+app.add_typer(models_command.app, name="models")
+
+
+def main() -> None:
+    """Run the command and end the process with its status."""
+    interruption = Interruption()
+    interruption.watch()
+    try:
+        status = typer.main.get_command(app)(standalone_mode=False, obj=interruption)
+    except click.ClickException as err:
+        err.show()
+        sys.exit(err.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except AimiError as err:
+        if "--debug" in sys.argv or os.environ.get("AIMI_DEBUG"):
+            raise
+        typer.echo(f"aimi: {err}", err=True)
+        sys.exit(err.status)
+    except Exception as err:
+        if "--debug" in sys.argv or os.environ.get("AIMI_DEBUG"):
+            raise
+        typer.echo(f"aimi: a defect of AIMI ({type(err).__name__}); --debug shows where. Please report it.", err=True)
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

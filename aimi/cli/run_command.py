@@ -1,0 +1,155 @@
+"""``aimi run``: annotate one case."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aimi.cli.state import State
+from aimi.options import CHOICES, ENVIRONMENT, RunOptions, choice, memory_size
+
+if TYPE_CHECKING:
+    from aimi.pipeline import Job
+
+__all__ = ["run"]
+
+
+def _one_of(name: str) -> str:
+    return "One of: " + ", ".join(CHOICES[name]) + "."
+
+
+def run(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="The task, as `aimi tasks` lists it.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A DICOM folder or file, or a NIfTI file.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="Output folder; made when it does not exist.")],
+    models: Annotated[
+        str | None,
+        typer.Option("-m", "--models", envvar="AIMI_MODELS", help="Folder with one sub-folder per model, or `demo`."),
+    ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option("--series", envvar=ENVIRONMENT["series_uid"], help="Force this series UID (or stack name)."),
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option("--study", envvar=ENVIRONMENT["study_uid"], help="The study to take of several.")
+    ] = None,
+    rules: Annotated[
+        str | None, typer.Option("--rules", envvar=ENVIRONMENT["rule_set"], help="Clean-up. " + _one_of("rule_set"))
+    ] = None,
+    seg_type: Annotated[
+        str,
+        typer.Option("--seg-type", envvar=ENVIRONMENT["segmentation_type"], help=_one_of("segmentation_type")),
+    ] = "binary",
+    device: Annotated[str, typer.Option("--device", envvar=ENVIRONMENT["device"], help=_one_of("device"))] = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", envvar=ENVIRONMENT["precision"], help=_one_of("precision"))
+    ] = "auto",
+    ensemble: Annotated[
+        str | None, typer.Option("--ensemble", envvar=ENVIRONMENT["ensemble"], help=_one_of("ensemble"))
+    ] = None,
+    mirror: Annotated[
+        bool | None,
+        typer.Option("--mirror/--no-mirror", envvar=ENVIRONMENT["mirroring"], help="Average over mirrored passes."),
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option("--max-memory", envvar=ENVIRONMENT["max_memory"], help="Memory that the run may take, e.g. 8G."),
+    ] = None,
+    secondary_capture: Annotated[
+        bool,
+        typer.Option(
+            "--secondary-capture", envvar=ENVIRONMENT["secondary_capture"], help="Also write the picture as DICOM."
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", envvar=ENVIRONMENT["overwrite"], help="Replace a result of another run."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one line of JSON.")] = False,
+) -> None:
+    """Annotate one case: OUT/TASK.seg.dcm, OUT/TASK.report.json and OUT/TASK.preview.png, all or none.
+
+    A repeated run into the same folder answers "already done". NIfTI in gives NIfTI out on the same voxels.
+    """
+    from aimi import outcome, pipeline
+    from aimi.cli.console import print_json, progress
+    from aimi.errors import UsageError
+
+    state: State = context.obj
+    options = RunOptions(
+        study_uid=study,
+        series_uid=series,
+        rule_set=None if rules is None else choice(rules, "rule_set", "--rules"),
+        segmentation_type=choice(seg_type, "segmentation_type", "--seg-type"),
+        device=choice(device, "device", "--device"),
+        precision=choice(precision, "precision", "--precision"),
+        ensemble=None if ensemble is None else choice(ensemble, "ensemble", "--ensemble"),
+        mirroring=mirror,
+        max_memory=None if max_memory is None else memory_size(max_memory, "--max-memory"),
+        secondary_capture=secondary_capture,
+        overwrite=overwrite,
+    )
+    if not source.exists():
+        raise UsageError(f"The input {source} does not exist.", "Name a DICOM folder or file, or a NIfTI file.")
+    job = _job(task, options, out, models)
+    state.interruption.add(job.place.discard)
+    with progress() as show:
+        shown = pipeline.with_progress(job, show)
+        end = outcome.settle(shown, lambda: pipeline.segment_case(shown, source), debug=state.debug)
+    if as_json:
+        print_json(end.report or {"task": task, "status": end.status, "message": end.message})
+    elif end.report is not None:
+        _print_result(end.report, out)
+    elif end.status == 0:
+        typer.echo(end.message)
+    else:
+        typer.echo(f"aimi: {end.message}", err=True)
+    raise typer.Exit(end.status)
+
+
+def _job(task: str, options: RunOptions, out: Path, models: str | None) -> "Job":
+    from aimi.models import store
+    from aimi.options import clock_of_environment
+    from aimi.output_place import OutputPlace
+    from aimi.pipeline import Job
+    from aimi.run_record import RunRecord
+    from aimi.tasks import get
+
+    chosen = get(task)
+    folder, is_demo = store.folder_of(models, os.environ)
+    return Job(
+        task=chosen,
+        options=options,
+        place=OutputPlace(out, chosen.name, options.overwrite),
+        models=folder,
+        demo=is_demo,
+        clock=clock_of_environment(),
+        record=RunRecord(),
+    )
+
+
+def _print_result(report: dict[str, Any], out: Path) -> None:
+    from aimi.cli.console import print_table
+
+    rows = [
+        (
+            str(one["number"]),
+            one["label"],
+            f"{one['volume_ml']:.1f}",
+            str(one["components"]),
+            f"{one['largest_axial_diameter_mm']:.1f}",
+            "yes" if one["truncated"] else "no",
+        )
+        for one in report["segments"]
+    ]
+    print_table(
+        f"{report['task']}: AI, not reviewed. Research use only.",
+        ("no", "segment", "volume ml", "components", "largest axial diameter mm", "truncated"),
+        rows,
+    )
+    for note in report["notes"]:
+        typer.echo(f"note: {note['sentence']}")
+    for name in [*report["files"], "report.json"]:
+        typer.echo(str(out / f"{report['task']}.{name}"))

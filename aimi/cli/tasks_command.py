@@ -1,0 +1,38 @@
+"""``aimi tasks``: what can be annotated."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["tasks"]
+
+
+def tasks(
+    models: Annotated[Path | None, typer.Option("-m", "--models", envvar="AIMI_MODELS", help="Models folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """List the tasks: what each one needs, gives, and which of its models are at hand."""
+    from aimi.cli.console import print_json, print_table
+    from aimi.tasks import TASKS
+    from aimi.tasks.listing import task_facts
+
+    rows = [task_facts(task, models) for task in TASKS.values()]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        "Tasks",
+        ("task", "title", "needs", "gives", "models (present)", "licence of weights"),
+        [
+            (
+                row["name"],
+                row["title"],
+                " + ".join(row["roles"]),
+                ", ".join(row["segments"]),
+                ", ".join(f"{one['name']} ({'yes' if one['present'] else 'no'})" for one in row["models"]),
+                ", ".join(sorted({one["licence"] for one in row["models"]})),
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,147 @@
+"""What a user may ask of a run: one record, the same for the command, the application and the container."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from aimi.errors import UsageError
+
+__all__ = ["ENVIRONMENT", "RunOptions", "clock_of_environment"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options of a run; the defaults are what the task's catalogue says.
+
+    Parameters
+    ----------
+    study_uid : the study to take where the input holds several of one patient.
+    series_uid : a series UID or the name of a stack, taken whatever the tests say; geometry rules still hold.
+    rule_set : the clean-up: ``paper``, ``published-code`` or ``mhub``; None is the task's default.
+    segmentation_type : ``binary`` or ``labelmap``.
+    device : ``auto``, ``cpu``, ``cuda`` or ``torch-cpu``.
+    precision : ``auto``, ``f32`` or ``bf16``.
+    ensemble : ``mean`` or ``vote``; None is the model's own.
+    mirroring : None is the model's own.
+    max_memory : bytes that the run may take; None is no limit.
+    secondary_capture : also write the picture as a DICOM object.
+    overwrite : replace a result of other models, options or input.
+    """
+
+    study_uid: str | None = None
+    series_uid: str | None = None
+    rule_set: str | None = None
+    segmentation_type: str = "binary"
+    device: str = "auto"
+    precision: str = "auto"
+    ensemble: str | None = None
+    mirroring: bool | None = None
+    max_memory: int | None = None
+    secondary_capture: bool = False
+    overwrite: bool = False
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "RunOptions":
+        """Read the ``AIMI_*`` variables.
+
+        Raises
+        ------
+        UsageError
+            A variable's value is none of the option's.
+        """
+        values = {name: _parse(ENVIRONMENT[name], environ[ENVIRONMENT[name]], name) for name in _named(environ)}
+        return cls(**values)  # type: ignore[arg-type]  # each value was parsed for its field
+
+    def identity(self) -> dict[str, object]:
+        """Give the options that can change the result, for the fingerprint and the report."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NO_INFLUENCE}
+
+
+_NO_INFLUENCE = frozenset({"overwrite", "max_memory"})
+
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "study_uid": "AIMI_STUDY",
+        "series_uid": "AIMI_SERIES",
+        "rule_set": "AIMI_RULE_SET",
+        "segmentation_type": "AIMI_SEG_TYPE",
+        "device": "AIMI_DEVICE",
+        "precision": "AIMI_PRECISION",
+        "ensemble": "AIMI_ENSEMBLE",
+        "mirroring": "AIMI_MIRROR",
+        "max_memory": "AIMI_MAX_MEMORY",
+        "secondary_capture": "AIMI_SECONDARY_CAPTURE",
+        "overwrite": "AIMI_OVERWRITE",
+    }
+)
+"""Option -> environment variable."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "rule_set": ("paper", "published-code", "mhub"),
+        "segmentation_type": ("binary", "labelmap"),
+        "device": ("auto", "cpu", "cuda", "torch-cpu"),
+        "precision": ("auto", "f32", "bf16"),
+        "ensemble": ("mean", "vote"),
+    }
+)
+
+_BOOLEANS: Mapping[str, bool] = MappingProxyType(
+    {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+)
+_SUFFIXES: Mapping[str, int] = MappingProxyType({"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40})
+
+
+def _named(environ: Mapping[str, str]) -> list[str]:
+    return [name for name, variable in ENVIRONMENT.items() if environ.get(variable)]
+
+
+def _parse(variable: str, text: str, name: str) -> object:
+    if name in CHOICES:
+        return choice(text, name, variable)
+    if name in {"mirroring", "secondary_capture", "overwrite"}:
+        if text.lower() not in _BOOLEANS:
+            raise UsageError(f"{variable} is neither true nor false.", "Give it 1 or 0.")
+        return _BOOLEANS[text.lower()]
+    if name == "max_memory":
+        return memory_size(text, variable)
+    return text
+
+
+def choice(text: str, name: str, shown: str) -> str:
+    """Give the text if it is one of the option's choices; ``shown`` is how the user wrote the option."""
+    if text not in CHOICES[name]:
+        raise UsageError(f"{shown} is none of {', '.join(CHOICES[name])}.", "Choose one of them.")
+    return text
+
+
+def memory_size(text: str, shown: str) -> int:
+    """Read a size in bytes such as ``8G``, ``8GiB`` or ``8589934592``."""
+    number = text.strip().upper().removesuffix("B").removesuffix("I")
+    factor = _SUFFIXES.get(number[-1:], 1)
+    digits = number[:-1] if factor > 1 else number
+    try:
+        size = int(float(digits) * factor)
+    except ValueError as err:
+        raise UsageError(f"{shown} is no memory size.", "Write it like 8G or 6000M.") from err
+    if size <= 0:
+        raise UsageError(f"{shown} is not above zero.", "Write it like 8G or 6000M.")
+    return size
+
+
+def clock_of_environment() -> Callable[[], datetime]:
+    """Give a clock: the time that SOURCE_DATE_EPOCH names, or the machine's.
+
+    References
+    ----------
+    https://reproducible-builds.org/specs/source-date-epoch/
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        return lambda: datetime.now(UTC)
+    if not epoch.isdigit():
+        raise UsageError("SOURCE_DATE_EPOCH is no number of seconds.", "Unset it, or give whole seconds since 1970.")
+    fixed = datetime.fromtimestamp(int(epoch), UTC)
+    return lambda: fixed

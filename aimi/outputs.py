@@ -1,0 +1,139 @@
+"""What a finished case becomes: the segmentation, the picture, the report, as bytes by file name."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from PIL import Image as Picture
+
+import aimi
+from aimi import measure, nifti, preview, report
+from aimi.dicom import segmentation
+from aimi.dicom.segmentation import Algorithm, Description, SegmentationType
+from aimi.errors import AimiError
+from aimi.measure import SegmentMeasures
+from aimi.options import RunOptions
+from aimi.output_place import sha256_of
+from aimi.result import ModelRun, Result
+from aimi.run_record import RunRecord, peak_memory_bytes
+from aimi.tasks.task import Task
+
+__all__ = ["encode", "encode_refusal"]
+
+
+_MODALITIES = {"HU": "CT", "BQML": "PT"}
+
+
+def encode(result: Result, record: RunRecord, clock: Callable[[], datetime]) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Give the files of a case, by the last part of their names, and the report."""
+    measures = measure.measure(result.labels)
+    files = _segmentation_files(result, record, clock)
+    picture = _picture(result, measures)
+    files["preview.png"] = preview.encode_png(picture)
+    facts = _facts(result, record, measures, files)
+    files["report.json"] = report.to_bytes(facts)
+    return files, facts
+
+
+def _picture(result: Result, measures: tuple[SegmentMeasures, ...]) -> Picture.Image:
+    image = result.images[result.task.reference]
+    modality = image.source.modality if image.source is not None else _MODALITIES.get(image.units, "MR")
+    series = "" if image.source is None else f"Series {image.source.series_instance_uid}. "
+    text = preview.Text(
+        title=result.task.title,
+        subtitle=", ".join(result.runs),
+        footer=f"{series}AIMI {aimi.__version__}",
+    )
+    return preview.render(image, result.labels, measures, text=text, modality=modality)
+
+
+def encode_refusal(task: Task, options: RunOptions, record: RunRecord, error: AimiError) -> bytes:
+    """Give the report of a run without a result."""
+    facts = report.common_facts(task.name, options, status=error.status, notes=record.notes, timings=record.timings)
+    facts |= report.refusal_facts(error)
+    facts["input"] = report.study_facts(record.study)
+    facts["selection"] = report.selection_facts(record.selection, record.candidates)
+    return report.to_bytes(facts)
+
+
+def _segmentation_files(result: Result, record: RunRecord, clock: Callable[[], datetime]) -> dict[str, bytes]:
+    if result.selection is None:
+        return {"seg.nii.gz": nifti.encode_labels(result.labels, like=result.images[result.task.reference])}
+    others = [stack for role, stack in result.selection.stacks.items() if role != result.task.reference]
+    encoded = segmentation.encode(
+        result.labels,
+        result.selection.stacks[result.task.reference],
+        _description(result),
+        further_sources=others,
+        segmentation_type=SegmentationType(result.options.segmentation_type.upper()),
+        clock=clock,
+    )
+    record.note(*encoded.notes)
+    return {"seg.dcm": segmentation.to_bytes(encoded.dataset)}
+
+
+def _description(result: Result) -> Description:
+    run = next(reversed(result.runs.values()))
+    spec = run.found.spec
+    is_free = not spec.licence_must_be_accepted
+    return Description(
+        series_number=3000 + result.task.number,
+        series_description=f"{result.task.title} AI",
+        body_part=result.task.body_part,
+        algorithm=Algorithm(
+            name=run.found.algorithm_name,
+            version=spec.version,
+            weights_sha256=run.found.folder.sha256,
+            parameters={
+                "device": run.prediction.device,
+                "precision": run.prediction.precision,
+                **{name: str(value) for name, value in result.options.identity().items() if value not in (None, False)},
+            },
+        ),
+        content_label=result.task.name.upper(),
+        software_version=aimi.__version__,
+        licence_note="" if is_free else f"Weights: {spec.licence}",
+    )
+
+
+def _facts(
+    result: Result, record: RunRecord, measures: tuple[SegmentMeasures, ...], files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    facts = report.common_facts(result.task.name, result.options, status=0, notes=record.notes, timings=record.timings)
+    facts["fingerprint"] = result.fingerprint
+    facts["input"] = report.study_facts(record.study)
+    facts["selection"] = report.selection_facts(record.selection, record.candidates)
+    facts["models"] = [_model_facts(run) for run in result.runs.values()]
+    facts["segments"] = [report.segment_facts(one) for one in measures]
+    facts["empty"] = not result.labels.labels.any()
+    facts["removed"] = [
+        {
+            "label": one.label,
+            "volume_ml": round(one.volume_ml, 4),
+            "voxels": one.voxels,
+            "centroid_lps_mm": [round(value, 2) for value in one.centroid],
+            "reason": one.reason,
+        }
+        for one in result.removed
+    ]
+    facts["peak_memory_bytes"] = peak_memory_bytes()
+    facts["files"] = {name: sha256_of(content) for name, content in files.items()}
+    return facts
+
+
+def _model_facts(run: ModelRun) -> dict[str, Any]:
+    spec, prediction = run.found.spec, run.prediction
+    disagreement = prediction.fold_disagreement
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "licence": spec.licence,
+        "weights_sha256": run.found.folder.sha256,
+        "folds": list(run.found.folder.folds),
+        "device": prediction.device,
+        "precision": prediction.precision,
+        "fold_disagreement": None
+        if disagreement is None
+        else {spec.labels[label - 1]: round(share, 6) for label, share in disagreement.items()},
+        "timings_s": {name: round(seconds, 3) for name, seconds in prediction.timings.items()},
+    }

@@ -1,0 +1,55 @@
+"""What the tasks and their models are, as facts that can be printed."""
+
+from pathlib import Path
+from typing import Any
+
+from aimi.models import store
+from aimi.models.catalogue import ModelSpec
+from aimi.tasks.task import Task
+
+__all__ = ["all_model_specs", "model_facts", "task_facts"]
+
+
+def task_facts(task: Task, models: Path | None) -> dict[str, Any]:
+    """Give what a task needs and gives, and which of its models are at hand."""
+    return {
+        "name": task.name,
+        "title": task.title,
+        "roles": [rule.role for rule in task.rules],
+        "segments": [segment.label for segment in task.segments],
+        "rule_sets": list(task.clean_ups),
+        "models": [_facts(spec, models) for spec in task.models],
+        "demo_models": [_facts(spec, store.demo_folder()) for spec in task.demo_models],
+    }
+
+
+def model_facts(tasks: tuple[Task, ...], models: Path | None) -> list[dict[str, Any]]:
+    """Give every model once, with the tasks that use it."""
+    users: dict[str, list[str]] = {}
+    for task in tasks:
+        for spec in (*task.models, *task.demo_models):
+            users.setdefault(spec.name, []).append(task.name)
+    return [{**_facts(spec, _folder(spec, models)), "tasks": users[spec.name]} for spec in all_model_specs(tasks)]
+
+
+def all_model_specs(tasks: tuple[Task, ...]) -> tuple[ModelSpec, ...]:
+    """Give the models of tasks, each once, demo models last."""
+    published = [spec for task in tasks for spec in task.models]
+    demo = [spec for task in tasks for spec in task.demo_models]
+    return tuple(dict.fromkeys([*published, *demo]))
+
+
+def _folder(spec: ModelSpec, models: Path | None) -> Path | None:
+    return store.demo_folder() if spec.name.startswith("DEMO-") else models
+
+
+def _facts(spec: ModelSpec, folder: Path | None) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "channels": list(spec.channels),
+        "labels": list(spec.labels),
+        "licence": spec.licence,
+        "doi": spec.doi,
+        "present": store.is_present(spec, folder),
+    }

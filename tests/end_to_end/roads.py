@@ -1,0 +1,59 @@
+"""The two roads through the house: the command and the Holoscan application."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aimi import outcome, pipeline
+from aimi.options import RunOptions
+from aimi.output_place import OutputPlace
+from aimi.run_record import RunRecord
+from aimi.tasks.task import Task
+
+ROADS = ("command", "application")
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended."""
+
+    status: int
+    message: str
+    report: dict[str, Any] | None
+    folder: Path
+
+
+def fixed_clock() -> datetime:
+    return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def make_job(task: Task, out: Path, models: Path | None, options: RunOptions | None = None) -> pipeline.Job:
+    chosen = options or RunOptions()
+    return pipeline.Job(
+        task=task,
+        options=chosen,
+        place=OutputPlace(out, task.name, chosen.overwrite),
+        models=models,
+        demo=False,
+        clock=fixed_clock,
+        record=RunRecord(),
+    )
+
+
+def run(road: str, task: Task, source: Path, out: Path, models: Path | None, options: RunOptions | None = None) -> End:
+    """Run a case by one road, in this process, and tell how it ended."""
+    job = make_job(task, out, models, options)
+    if road == "command":
+        end = outcome.settle(job, lambda: pipeline.segment_case(job, source), debug=True)
+    else:
+        from apps.liver_ct.app import LiverCtApp
+
+        end = outcome.settle(job, LiverCtApp(job, source).finished_report, debug=True)
+    return End(end.status, end.message, end.report, out)
+
+
+def segmentations(folder: Path) -> Sequence[Path]:
+    """Give every .dcm below a folder."""
+    return sorted(folder.rglob("*.dcm"))
