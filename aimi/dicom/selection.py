@@ -229,6 +229,8 @@ def as_json(
 ) -> dict[str, object]:
     """Give a choice as JSON values: ``chosen`` by role, ``reason``, and ``candidates`` with reasons.
 
+    Defects of objects that are no images never matter and are left out.
+
     Parameters
     ----------
     selections : as :func:`choose` gives them; empty when nothing suits.
@@ -264,6 +266,7 @@ def _stack_json(stack: Stack) -> dict[str, object]:
 
 def _candidate_json(candidate: Candidate, *, show_descriptions: bool) -> dict[str, object]:
     stack = candidate.stack
+    is_image = all(one.test != _IMAGE.name for one in candidate.failures)
     free_text: dict[str, object] = {"series_description": stack.header.series_description} if show_descriptions else {}
     return {
         "role": candidate.role,
@@ -273,7 +276,7 @@ def _candidate_json(candidate: Candidate, *, show_descriptions: bool) -> dict[st
         "tests": [
             {"test": one.test, "outcome": str(one.outcome), "sentence": one.sentence} for one in candidate.verdicts
         ],
-        "defects": [{"code": one.code, "sentence": one.sentence} for one in stack.defects],
+        "defects": [{"code": one.code, "sentence": one.sentence} for one in stack.defects if is_image],
         "notes": [{"code": one.code, "sentence": one.sentence} for one in stack.notes],
     }
 
@@ -446,11 +449,11 @@ def _nothing_suits(rule: Rule, candidates: tuple[Candidate, ...], series_uid: st
     if not candidates:
         return NothingSuitableError("The input holds no series.", "Give a folder that holds one DICOM study.", ())
     firsts = [candidate.failures[0].test for candidate in candidates]
-    told = ", ".join(f"{firsts.count(test)} by '{test}'" for test in dict.fromkeys(firsts))
+    told = ", ".join(f"{test} {firsts.count(test)}" for test in dict.fromkeys(firsts))
     binding = _binding(rule)
     could_be_forced = any(not binding & {one.test for one in candidate.failures} for candidate in candidates)
     return NothingSuitableError(
-        f"Nothing in the study suits as {rule.role}: of {len(candidates)} stacks, excluded are {told}.",
+        f"Nothing in the study suits (role {rule.role}). Stacks excluded, by test: {told}.",
         "To annotate one all the same, name it with --series UID." if could_be_forced else "Send another study.",
         candidates,
     )

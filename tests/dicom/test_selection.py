@@ -9,7 +9,7 @@ from aimi.dicom import selection
 from aimi.dicom.header import Stack, Study
 from aimi.dicom.selection import NothingSuitableError, Outcome, Preference, Rule, Test
 from aimi.errors import GeometryError, SelectionError, UsageError
-from tests.stacks import DEFECT, MR, make_report, make_stack, make_study
+from tests.stacks import DEFECT, MR, SEGMENTATION, make_report, make_stack, make_study
 
 
 def judge_enhanced(stack: Stack) -> tuple[Outcome, str]:
@@ -125,7 +125,7 @@ def test_nothing_suitable_has_status_3_and_tells_what_each_failed() -> None:
     study = make_study(make_stack(contrast_bolus_agent="none"), make_report())
     with pytest.raises(
         SelectionError,
-        match="Nothing in the study suits as ct: of 2 stacks, excluded are 1 by 'contrast', 1 by 'image'",
+        match="by test: contrast 1, image 1",
     ) as err:
         selection.choose(study, (ENHANCED,))
     assert isinstance(err.value, NothingSuitableError)
@@ -230,6 +230,12 @@ def test_json_holds_chosen_by_role_and_all_candidates() -> None:
     assert [one["rank"] for one in document["candidates"]] == [1, None]
     assert document["candidates"][0]["tests"][1]["outcome"] == "unknown"
     assert document["candidates"][0]["defects"][0]["code"] == "gap"
+
+
+def test_defects_of_a_report_are_not_told() -> None:
+    report = make_stack(series_number=3, sop_class_uid=SEGMENTATION, modality="SEG", defects=(DEFECT,))
+    document = json.loads(json.dumps(selection.as_json(selection.choose(make_study(make_stack(), report), (ANY,)))))
+    assert [one["defects"] for one in document["candidates"]] == [[], []]
 
 
 def test_json_of_a_refusal_has_nothing_chosen() -> None:

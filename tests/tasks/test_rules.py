@@ -1,0 +1,199 @@
+"""The choice that each task makes on each set of real data, default options."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from aimi.dicom import selection, study
+from aimi.dicom.header import Stack, Study
+from aimi.dicom.selection import NothingSuitableError, Rule, Selection
+from aimi.errors import InputError
+from aimi.tasks import kidney, liver_ct, liver_mr, lung_ct, prostate
+from tests.stacks import make_mr, make_stack, make_study
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "lung_ct": lung_ct.RULES,
+    "kidney": kidney.RULES,
+    "prostate": prostate.RULES,
+    "liver_mr": liver_mr.RULES,
+    "liver_ct": liver_ct.RULES,
+}
+ABDOMEN = "ct_abdomen_crlm_1004"
+PET_CT = "petct_acrin_042"
+PROSTATE = "mr_prostatex/ProstateX-0000"
+MR_ABDOMEN = "mr_abdomen_cmb_crc"
+CHEST = "ct_chest_lidc_0314"
+CT_IMAGES = "1.3.6.1.4.1.14519.5.2.1.7009.2403.226151125820845824875394858561"
+
+read = cache(study.read)
+
+
+def real_study(real_data: Callable[[str], Path], name: str) -> Study:
+    folder, _, rest = name.partition("/")
+    return read(real_data(folder) / rest)
+
+
+def first(found: Study, task: str) -> Selection:
+    return selection.require_sound(selection.choose(found, RULES[task]))
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "series_number", "noted"),
+    [
+        ("lung_ct", ABDOMEN, 2, ["selection-unknown-whole-lungs"]),
+        ("lung_ct", PET_CT, 2, ["selection-unknown-diagnostic-CT"]),
+        ("lung_ct", CHEST, 30026, ["selection-unknown-whole-lungs"]),
+        ("kidney", ABDOMEN, 2, []),
+        ("prostate", PROSTATE, 4, []),
+        ("liver_ct", ABDOMEN, 2, []),
+        ("liver_ct", PET_CT, 2, ["selection-unknown-body-part"]),
+    ],
+)
+def test_real_series_is_chosen(
+    real_data: Callable[[str], Path], task: str, name: str, series_number: int, noted: list[str]
+) -> None:
+    chosen = first(real_study(real_data, name), task)
+    (stack,) = chosen.stacks.values()
+    assert (stack.header.series_number, [note.code for note in selection.notes(chosen)]) == (series_number, noted)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "test"),
+    [
+        ("lung_ct", PROSTATE, "modality"),
+        ("lung_ct", MR_ABDOMEN, "modality"),
+        ("kidney", PET_CT, "contrast"),
+        ("kidney", PROSTATE, "modality"),
+        ("kidney", MR_ABDOMEN, "modality"),
+        ("kidney", CHEST, "contrast"),
+        ("kidney", CHEST, "body part"),
+        ("prostate", ABDOMEN, "modality"),
+        ("prostate", PET_CT, "modality"),
+        ("prostate", MR_ABDOMEN, "body part"),
+        ("prostate", CHEST, "modality"),
+        ("liver_mr", ABDOMEN, "modality"),
+        ("liver_mr", PET_CT, "modality"),
+        ("liver_mr", PROSTATE, "body part"),
+        ("liver_mr", PROSTATE, "weighting"),
+        ("liver_mr", MR_ABDOMEN, "weighting"),
+        ("liver_mr", CHEST, "modality"),
+        ("liver_ct", PROSTATE, "modality"),
+        ("liver_ct", MR_ABDOMEN, "modality"),
+        ("liver_ct", CHEST, "body part"),
+    ],
+)
+def test_real_study_is_refused_for_this_reason(
+    real_data: Callable[[str], Path], task: str, name: str, test: str
+) -> None:
+    with pytest.raises(NothingSuitableError) as err:
+        selection.choose(real_study(real_data, name), RULES[task])
+    assert all(one.rank is None and one.failures for one in err.value.candidates)
+    assert test in {failure.test for one in err.value.candidates for failure in one.failures}
+
+
+@pytest.mark.parametrize("task", RULES)
+def test_scout_pet_segmentation_and_value_map_are_never_chosen(real_data: Callable[[str], Path], task: str) -> None:
+    found = real_study(real_data, PET_CT)
+    try:
+        candidates = selection.choose(found, RULES[task])[0].candidates
+    except NothingSuitableError as err:
+        candidates = err.candidates
+    assert len(candidates) == 10
+    assert {one.stack.name for one in candidates if one.rank is not None} <= {CT_IMAGES}
+
+
+def test_two_patients_are_refused(real_data: Callable[[str], Path]) -> None:
+    with pytest.raises(InputError, match="more than one patient"):
+        read(real_data("mr_prostatex"))
+
+
+def test_sagittal_coronal_diffusion_and_proton_density_fail_for_the_prostate(real_data: Callable[[str], Path]) -> None:
+    candidates = first(real_study(real_data, PROSTATE), "prostate").candidates
+    failed = {one.stack.header.series_number: {failure.test for failure in one.failures} for one in candidates}
+    assert failed[3] == failed[5] == {"plane"}
+    assert failed[6] == failed[7] == failed[8] == failed[9] == {"weighting"}
+
+
+def test_non_contrast_ct_is_taken_for_the_kidneys_on_request(real_data: Callable[[str], Path]) -> None:
+    (chosen,) = selection.choose(real_study(real_data, PET_CT), kidney.RULES_WITH_NON_CONTRAST)
+    assert chosen.stacks["ct"].name == CT_IMAGES
+
+
+# --- rules that no real set shows ---
+
+
+def ranked(task: str, *stacks: Stack) -> list[int | None]:
+    return [
+        stack.header.series_number
+        for one in selection.choose(make_study(*stacks), RULES[task])
+        for stack in one.stacks.values()
+    ]
+
+
+def test_lung_kernel_and_thin_go_first() -> None:
+    soft = make_stack(body_part_examined="CHEST", count=300, spacing=(1.0, 1, 1), convolution_kernel=("B30f",))
+    thick = make_stack(
+        series_number=3, body_part_examined="CHEST", count=60, spacing=(5.0, 1, 1), convolution_kernel=("B70f",)
+    )
+    thin = make_stack(
+        series_number=4, body_part_examined="CHEST", count=300, spacing=(1.0, 1, 1), convolution_kernel=("B70f",)
+    )
+    assert ranked("lung_ct", soft, thick, thin) == [4, 3, 2]
+
+
+def test_attenuation_ct_goes_behind_a_diagnostic_one() -> None:
+    attenuation = make_stack(
+        body_part_examined="CHEST", count=300, series_description="CTAC", convolution_kernel=("B70f",)
+    )
+    diagnostic = make_stack(series_number=3, body_part_examined="CHEST", count=300, convolution_kernel=("B30f",))
+    assert ranked("lung_ct", attenuation, diagnostic) == [3, 2]
+
+
+def test_enhanced_goes_before_plain_when_plain_is_allowed() -> None:
+    plain = make_stack(convolution_kernel=("SOFT",))
+    enhanced = make_stack(series_number=3, contrast_bolus_route="IV")
+    chosen = selection.choose(make_study(plain, enhanced), kidney.RULES_WITH_NON_CONTRAST)
+    assert [one.stacks["ct"].header.series_number for one in chosen] == [3, 2]
+
+
+def t2(number: int, **values: object) -> Stack:
+    sequence = {"scanning_sequence": ("SE",), "echo_time": 104.0, "repetition_time": 5660.0, "size": (384, 384)}
+    return make_mr(
+        series_number=number, spacing=(3.0, 0.5, 0.5), body_part_examined="PROSTATE", **{**sequence, **values}
+    )
+
+
+def test_last_of_several_repeats_of_the_prostate_is_taken() -> None:
+    wide = t2(12, size=(768, 768))
+    assert ranked("prostate", t2(4, count=21), t2(11), t2(8, size=(512, 512)), wide) == [11, 8, 4, 12]
+
+
+def test_dynamic_and_adc_of_the_prostate_are_never_taken() -> None:
+    dynamic = make_mr(series_number=9, scanning_sequence=("GR",), echo_time=1.4, repetition_time=4.0, flip_angle=12.0)
+    adc = make_mr(series_number=10, image_type=("DERIVED", "PRIMARY", "DIFFUSION", "ADC"))
+    assert ranked("prostate", dynamic, adc, t2(4)) == [4]
+
+
+def t1(number: int, **values: object) -> Stack:
+    sequence = {"scanning_sequence": ("GR",), "echo_time": 1.4, "repetition_time": 4.0, "flip_angle": 12.0}
+    return make_mr(series_number=number, body_part_examined="LIVER", **{**sequence, **values})
+
+
+def test_axial_t1_of_the_liver_goes_before_coronal_and_sagittal_is_refused() -> None:
+    coronal, sagittal = t1(3, normal=(0.0, 1.0, 0.0)), t1(2, normal=(1.0, 0.0, 0.0))
+    assert ranked("liver_mr", coronal, sagittal, t1(4)) == [4, 3]
+
+
+def test_of_a_dixon_acquisition_water_goes_first_and_fat_is_refused() -> None:
+    parts = ("WATER", "FAT", "IN_PHASE", "OPP_PHASE")
+    stacks = [t1(9, split=(("ImageType", part),), image_type=("DERIVED", "PRIMARY", "DIXON", part)) for part in parts]
+    chosen = selection.choose(make_study(*stacks), liver_mr.RULES)
+    assert [one.stacks["mr"].split[0][1] for one in chosen] == ["WATER", "IN_PHASE", "OPP_PHASE"]
+
+
+def test_subtraction_and_localizer_of_the_liver_are_refused() -> None:
+    subtraction = t1(8, image_type=("DERIVED", "PRIMARY", "M", "SUB"))
+    localizer = t1(1, series_description="localizer")
+    assert ranked("liver_mr", subtraction, localizer, t1(4)) == [4]
