@@ -13,7 +13,7 @@ from types import MappingProxyType
 from aimi.dicom.body_parts import BodyRegion, regions_by_body_part, regions_in_text, regions_of
 from aimi.dicom.header import SeriesHeader, Stack
 from aimi.dicom.selection import IMAGE_STORAGE, Outcome, Preference, Test
-from aimi.dicom.words import BOLUS_TRACKING, LOCALIZER, REFORMAT, names
+from aimi.dicom.words import BOLUS_TRACKING, LOCALIZER, REFORMAT, names, vocabulary
 
 __all__ = [
     "PatientAxis",
@@ -108,20 +108,27 @@ def plane_order(*order: PatientAxis) -> Preference:
 
 _MADE_FROM_OTHERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "a reformat": frozenset({"mpr", "reformatted", "reformat", "curved", "cpr", "resampled", "mpvr"}),
-        "a projection": frozenset({"mip", "minip", "min ip", "max ip", "mean ip", "projection", "pjn", "aip"}),
-        "a rendering": frozenset({"vrt", "volume render", "surface render", "vr", "ssd", "rendering", "3d render"}),
-        "a subtraction": frozenset({"subtraction", "sub", "subtracted", "subtract"}),
-        "a parameter map": frozenset(
-            {"perfusion", "cbf", "cbv", "mtt", "ttp", "tmax", "rcbf", "rcbv", "permeability", "velocity", "ktrans"}
-            | {"std deviation", "division", "t1 map", "t2 map", "r2 map", "fat fraction", "difference"}
+        "a reformat": vocabulary("mpr reformatted reformat curved cpr resampled mpvr"),
+        "a projection": vocabulary("mip minip min_ip max_ip mean_ip projection pjn aip"),
+        "a rendering": vocabulary("vrt vr ssd volume_render surface_render rendering"),
+        "a subtraction": vocabulary("subtraction sub subtracted subtract"),
+        "a parameter map": vocabulary(
+            "perfusion cbf cbv mtt ttp tmax rcbf rcbv permeability velocity ktrans std_deviation division t1_map"
+            " t2_map r2_map fat_fraction difference"
         ),
-        "a page of text or a screen": frozenset(
-            {"screen save", "screen", "dose", "dose info", "report", "protocol", "result", "text", "snapshot"}
+        "a page of text or a screen": vocabulary(
+            "screen_save screen dose dose_info report protocol result text snapshot"
         ),
     }
 )
 """Image Type values 3 and on (PS3.3 C.8.2.1.1.1, C.8.15.2.1.1 and vendors' own words), by what they mean."""
+
+
+_COMPONENTS = frozenset({"P", "PHASE", "PHASE MAP", "I", "IMAGINARY", "FIELD_MAP", "B0_MAP", "B1_MAP"})
+"""Whole values of an MR's Image Type that are neither magnitude nor real (PS3.3 C.8.13.3.1.1, vendors)."""
+
+_WATCHING = vocabulary("mon premonitoring monitoring bolus")
+_OVERVIEW = LOCALIZER | vocabulary("top")
 
 
 def _image_type_words(header: SeriesHeader) -> str:
@@ -130,6 +137,8 @@ def _image_type_words(header: SeriesHeader) -> str:
 
 def _made_from_others(header: SeriesHeader) -> str | None:
     words = _image_type_words(header)
+    if header.modality == "MR" and not _COMPONENTS.isdisjoint(value.upper() for value in header.image_type[2:]):
+        return "a phase image or a field map"
     return next((kind for kind, vocabulary in _MADE_FROM_OTHERS.items() if names(words, vocabulary)), None)
 
 
@@ -165,8 +174,10 @@ def no_localizer() -> Test:
 
     def judge(stack: Stack) -> _Judgement:
         header = stack.header
-        if names(_image_type_words(header), LOCALIZER):
+        if names(_image_type_words(header), _OVERVIEW):
             return Outcome.FAIL, "Its Image Type says that it is a localizer."
+        if names(_image_type_words(header), _WATCHING):
+            return Outcome.FAIL, "Its Image Type says that it watches the arrival of contrast."
         if names(header.series_description, LOCALIZER):
             return _judge_named_localizer(header)
         if names(_own_words(header), BOLUS_TRACKING):

@@ -73,13 +73,33 @@ _WORDS: Mapping[Weighting, frozenset[str]] = MappingProxyType(
 """In the order in which they are tried: an ADC of a T2-prepared sequence is diffusion."""
 
 
+_FLAVORS: Mapping[str, Weighting] = MappingProxyType(
+    {
+        "T1": Weighting.T1,
+        "T2": Weighting.T2,
+        "STIR": Weighting.T2,
+        "T2_STAR": Weighting.T2_STAR,
+        "PROTON_DENSITY": Weighting.PROTON_DENSITY,
+    }
+)
+"""Image flavor of enhanced MR, the third value of Image Type (PS3.3 C.8.16.1.3.1); DIFFUSION is seen before."""
+
+
 def weighting_of(stack: Stack) -> Weighting:
-    """Give the weighting of a stack: by parameters, else by words."""
+    """Give the weighting of a stack: by parameters of the sequence, else by image flavor, else by words."""
     found = _by_parameters(stack)
     return _by_words(stack.header) if found is Weighting.UNKNOWN else found
 
 
 def _by_parameters(stack: Stack) -> Weighting:
+    found = _by_sequence(stack)
+    if found is not Weighting.UNKNOWN:
+        return found
+    flavors = (_FLAVORS.get(value.upper()) for value in stack.header.image_type[2:3])
+    return next((flavor for flavor in flavors if flavor is not None), Weighting.UNKNOWN)
+
+
+def _by_sequence(stack: Stack) -> Weighting:
     header = stack.header
     sequence = {value.strip().upper() for value in header.scanning_sequence}
     if _is_diffusion(stack):

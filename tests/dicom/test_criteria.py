@@ -116,6 +116,15 @@ def test_image_made_from_others_is_not_original(image_type: tuple[str, ...]) -> 
     assert outcome(criteria.original(), make_stack(image_type=image_type)) is FAIL
 
 
+@pytest.mark.parametrize("value", ["P", "PHASE MAP", "FIELD_MAP", "IMAGINARY"])
+def test_phase_image_and_field_map_of_mr_are_not_original(value: str) -> None:
+    assert outcome(criteria.original(), make_mr(image_type=("ORIGINAL", "PRIMARY", "T1", value))) is FAIL
+
+
+def test_in_phase_image_is_original() -> None:
+    assert outcome(criteria.original(), make_mr(image_type=("ORIGINAL", "PRIMARY", "M", "IN_PHASE"))) is PASS
+
+
 @pytest.mark.parametrize(
     "image_type", [("DERIVED", "SECONDARY"), ("DERIVED", "SECONDARY", "AXIAL"), ("ORIGINAL", "SECONDARY"), ()]
 )
@@ -133,6 +142,9 @@ def test_image_type_outranks_the_description() -> None:
     ("header", "expected"),
     [
         ({"image_type": ("ORIGINAL", "PRIMARY", "LOCALIZER")}, FAIL),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 MON")}, FAIL),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 TOP")}, FAIL),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI")}, PASS),
         ({"image_type": ("ORIGINAL", "PRIMARY"), "series_description": "Topogramm 0.6"}, FAIL),
         ({"series_description": "Scout"}, UNKNOWN),
         ({"series_description": "SMART PREP SERIES"}, FAIL),

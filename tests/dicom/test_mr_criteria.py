@@ -37,6 +37,8 @@ def sequence(kind: str, echo: float | None, repetition: float | None, **more: An
         (sequence("EP", 63.0, 2700.0, sequence_name="*ep_b50t"), Weighting.DIFFUSION),
         (sequence("SE", 63.0, 2700.0, split=(("DiffusionBValue", "800.0"),)), Weighting.DIFFUSION),
         (sequence("EP", 30.0, 2000.0), Weighting.ECHO_PLANAR),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "T1", "NONE")}, Weighting.T1),
+        (sequence("GR", 30.0, 3000.0, image_type=("ORIGINAL", "PRIMARY", "T2", "NONE")), Weighting.T2_STAR),
     ],
 )
 def test_weighting_follows_the_sequence(header: dict[str, Any], expected: Weighting) -> None:
