@@ -162,9 +162,8 @@ def find_geometry_defects(planes: Sequence[Plane], axes: Axes | None, spacing: V
     """Give what makes planes no regular grid; they have positions and are sorted along the normal."""
     defects = _find_plane_defects(planes, axes)
     if len(planes) < FEWEST_SLICES:
-        defects.append(
-            Defect("too-few-slices", f"The stack has {len(planes)} slices; at least {FEWEST_SLICES} are needed.")
-        )
+        slices = _count(len(planes), "slice", "slices")
+        defects.append(Defect("too-few-slices", f"The stack has {slices}; at least {FEWEST_SLICES} are needed."))
     if axes is None:
         return defects
     offsets = offsets_of(planes, axes)
@@ -173,8 +172,8 @@ def find_geometry_defects(planes: Sequence[Plane], axes: Axes | None, spacing: V
         defects.append(
             Defect(
                 "repeated-positions",
-                f"The stack has several images at one position: {repeated} of its {len(planes)} images repeat "
-                "a position, and no attribute tells them apart.",
+                f"The stack has several images at one position: of its {len(planes)} images {repeated} repeat a "
+                "position, and no attribute tells them apart.",
             )
         )
     if spacing is None or not are_unique(offsets):

@@ -291,8 +291,8 @@ def _lost_defects(planes: Sequence[Plane]) -> list[Defect]:
     if not planes:
         return []
     sentence = (
-        f"{len(planes)} images of the series lack Image Position, Image Orientation or Pixel Spacing, so nobody "
-        "knows where they belong."
+        "Images of the series that lack Image Position, Image Orientation or Pixel Spacing: "
+        f"{len(planes)}; where they belong is not known."
     )
     return [Defect("plane-without-geometry", sentence)]
 
@@ -300,7 +300,7 @@ def _lost_defects(planes: Sequence[Plane]) -> list[Defect]:
 def _unreadable_defects(unreadable: int) -> list[Defect]:
     if not unreadable:
         return []
-    sentence = f"{unreadable} files of the series are damaged and cannot be read, so slices may be missing."
+    sentence = f"Files of the series that are damaged and cannot be read: {unreadable}; slices may be missing."
     return [Defect("unreadable-instance", sentence)]
 
 
@@ -324,7 +324,7 @@ def _odd_defects(stack: Stack, group: _Group, groups: Sequence[_Group]) -> list[
     if not count:
         return []
     sentence = (
-        f"{count} slices of another size, spacing or orientation continue the positions of the stack; without them "
-        "it is not complete."
+        "Slices of another size, spacing or orientation that continue the positions of the stack: "
+        f"{count}; without them it is not complete."
     )
     return [Defect("odd-slice-split-off", sentence)]
