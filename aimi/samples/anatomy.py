@@ -1,0 +1,80 @@
+"""One synthetic body: the same for every modality, drawn from a seed.
+
+The body plan (:mod:`aimi.samples.trunk`) is filled with organs and scaled to the patient. Patient
+coordinates are DICOM's (LPS, mm).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aimi.samples.abdomen import back_muscles, bowel, liver, pancreas, spleen, stomach, vessels
+from aimi.samples.chance import Chance
+from aimi.samples.chest import heart, lungs
+from aimi.samples.kidneys import kidneys
+from aimi.samples.shapes import Matrix, Point, rotation
+from aimi.samples.tissue import Painter
+from aimi.samples.trunk import Spine, Table, Torso, Wall
+
+__all__ = ["Anatomy", "make_anatomy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """A body.
+
+    Parameters
+    ----------
+    painters : what to paint, in this order.
+    to_plan : shape (4, 4): patient point (x, y, z, 1) in mm to the body plan.
+    half_width : from the mid-line to the skin at the side, mm in the body plan.
+    """
+
+    painters: tuple[Painter, ...]
+    to_plan: Matrix
+    half_width: float
+
+    def to_patient(self, point: Point) -> Matrix:
+        """Give the patient point of a point of the body plan, shape (3,), mm."""
+        matrix = np.linalg.inv(self.to_plan)
+        return np.asarray(matrix[:3, :3] @ point + matrix[:3, 3], np.float64)
+
+
+def make_anatomy(seed: int) -> Anatomy:
+    """Draw a body; equal seeds give equal bodies."""
+    chance = Chance.of(seed, "torso")
+    fat = float(np.clip(np.exp(chance.near(np.log(16), 0.42)), 7, 34))
+    torso = Torso(
+        fat=fat,
+        muscle=chance.between(12, 18),
+        roundness=chance.between(2.2, 2.5),
+        belly=chance.between(0, 8) + 0.35 * max(fat - 14, 0),
+        left_dome=chance.between(-24, -8),
+        sulcus=chance.between(84, 108),
+        rib_phase=chance.between(-10, 10),
+        vertebra_phase=chance.between(-16, 16),
+    )
+    painters: list[Painter] = [Wall(torso)]
+    painters += lungs(Chance.of(seed, "lungs"), torso)
+    painters += heart(Chance.of(seed, "heart"))
+    painters += back_muscles(Chance.of(seed, "muscles"))
+    painters += bowel(Chance.of(seed, "bowel"), torso)
+    painters += pancreas(Chance.of(seed, "pancreas"))
+    painters += stomach(Chance.of(seed, "stomach"), torso)
+    painters += spleen(Chance.of(seed, "spleen"), torso)
+    painters += liver(Chance.of(seed, "liver"), torso, lesions=True)
+    painters += kidneys(Chance.of(seed, "kidneys"))
+    painters += vessels(Chance.of(seed, "vessels"))
+    painters += [Spine(torso), Table(79.0 + torso.muscle + 17 + 1.05 * fat)]
+    half_width = 139.0 + torso.muscle + fat
+    return Anatomy(tuple(painters), _to_plan(Chance.of(seed, "size")), half_width)
+
+
+def _to_plan(chance: Chance) -> Matrix:
+    """Draw size, place and a slight turn of the patient on the table."""
+    tall = chance.near(1.0, 0.05)
+    scale = np.array([tall * chance.near(1.0, 0.04), tall * chance.near(1.0, 0.05), tall])
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation(chance.near(0, 1.5), chance.near(0, 1.5), chance.near(0, 3)) @ np.diag(scale)
+    matrix[:3, 3] = chance.point((0, -20, -620), (8, 8, 40))
+    return np.asarray(np.linalg.inv(matrix), np.float64)
