@@ -247,7 +247,7 @@ def _paint_panel(
 ) -> npt.NDArray[np.uint8]:
     values = np.ascontiguousarray(_slice_of(image.volume.array, panel), dtype=np.float32)
     size = (panel.area.width, panel.area.height)
-    shown = np.asarray(Picture.fromarray(values).resize(size, Picture.Resampling.BICUBIC))
+    shown = np.asarray(Picture.fromarray(values).resize(size, Picture.Resampling.BILINEAR))
     pixels = np.repeat(to_grey(shown, window)[:, :, np.newaxis], 3, axis=2)
     outlines = outline_raster(label_raster(labels, panel))
     for number in np.unique(outlines[outlines > 0]):

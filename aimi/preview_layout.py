@@ -6,9 +6,11 @@ axes, at one scale in pixels per millimetre::
     axial     | legend (and an enlarged axial part, if the finding is small)
     coronal   | sagittal
 
+and, for a volume much taller than deep, coronal | sagittal | axial above the legend.
+
 Patient right is on the left of axial and coronal planes, anterior is up in axial and left in sagittal planes,
-superior is up. So the coronal plane has its columns under those of the axial one, and its rows beside those of the
-sagittal one. Oblique planes carry composite letters (PS3.3 C.7.6.1.1.1).
+superior is up. So the coronal plane has its columns under those of the axial one (not in the tall form), and its rows
+beside those of the sagittal one. Oblique planes carry composite letters (PS3.3 C.7.6.1.1.1).
 
 Pixel (x, y) covers [x, x + 1) by [y, y + 1); voxel (k, j, i) has its center at whole indices.
 """
@@ -33,6 +35,8 @@ FOOTER = 40
 LARGEST_PANELS = 1120
 SMALLEST_LEGEND = 400
 SMALLEST_PANEL = 96
+SMALLEST_COLUMN = 340
+LOWEST_LEGEND = 330
 
 _LETTER_THRESHOLD = 0.1
 _ENLARGED_MARGIN_MM = 12.0
@@ -230,31 +234,63 @@ def lay_out(
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     frames = {plane: frame_of(affine, plane) for plane in Plane}
-    across, deep = (
-        float(shape[axis] * spacing[axis]) for axis in (frames[Plane.AXIAL].horizontal, frames[Plane.AXIAL].vertical)
-    )
-    high = float(shape[frames[Plane.CORONAL].vertical] * spacing[frames[Plane.CORONAL].vertical])
+    sides = [float(shape[axis] * spacing[axis]) for axis in patient_axes(affine)]
+    places = _place_tall(*sides) or _place(*sides)
+    panels = [
+        _panel(frames[plane], box, shape=shape, spacing=spacing, center=center, scale=places.scale)
+        for plane, box in zip(Plane, (places.axial, places.coronal, places.sagittal), strict=True)
+    ]
+    legend = places.legend
+    if finding is not None:
+        free = Rectangle(legend.left, legend.top + legend_height, legend.width, legend.height - legend_height)
+        panels.extend(_enlarged(panels[0], finding, shape, spacing, free))
+    return Layout(WIDTH, places.coronal.bottom + FOOTER, tuple(panels), legend)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Boxes of the planes and the legend, at a scale in pixels per mm."""
+
+    scale: float
+    axial: Rectangle
+    coronal: Rectangle
+    sagittal: Rectangle
+    legend: Rectangle
+
+
+def _place(across: float, deep: float, high: float) -> _Places:
+    """Arrange the planes as in the module's drawing; mm of left to right, front to back, foot to head."""
     room = WIDTH - 2 * MARGIN - GAP
     scale = min(room / (across + deep), LARGEST_PANELS / (deep + high), (room - SMALLEST_LEGEND) / across)
-    first, second = max(round(across * scale), SMALLEST_PANEL), max(round(deep * scale), SMALLEST_PANEL)
-    upper = max(round(deep * scale), SMALLEST_PANEL)
-    lower = max(round(high * scale), SMALLEST_PANEL)
-    top, left = HEADER + CAPTION, MARGIN
-    lower_top = top + upper + GAP + CAPTION
-    right = left + first + GAP
-    boxes = {
-        Plane.AXIAL: Rectangle(left, top, first, upper),
-        Plane.CORONAL: Rectangle(left, lower_top, first, lower),
-        Plane.SAGITTAL: Rectangle(right, lower_top, second, lower),
-    }
-    panels = [
-        _panel(frames[plane], boxes[plane], shape=shape, spacing=spacing, center=center, scale=scale) for plane in Plane
-    ]
-    legend = Rectangle(right, HEADER, WIDTH - MARGIN - right, upper + CAPTION)
-    if finding is not None:
-        free = Rectangle(right, legend.top + legend_height, legend.width, legend.height - legend_height)
-        panels.extend(_enlarged(panels[0], finding, shape, spacing, free))
-    return Layout(WIDTH, lower_top + lower + FOOTER, tuple(panels), legend)
+    width, depth, height = (max(round(side * scale), SMALLEST_PANEL) for side in (across, deep, high))
+    top, right = HEADER + CAPTION, MARGIN + width + GAP
+    lower = top + depth + GAP + CAPTION
+    return _Places(
+        scale=scale,
+        axial=Rectangle(MARGIN, top, width, depth),
+        coronal=Rectangle(MARGIN, lower, width, height),
+        sagittal=Rectangle(right, lower, depth, height),
+        legend=Rectangle(right, HEADER, WIDTH - MARGIN - right, depth + CAPTION),
+    )
+
+
+def _place_tall(across: float, deep: float, high: float) -> _Places | None:
+    """Arrange coronal, sagittal, and axial above the legend; None where the volume is not that tall."""
+    room = WIDTH - 2 * MARGIN - 2 * GAP
+    scale = min(room / (2 * across + deep), LARGEST_PANELS / high)
+    width, depth, height = (max(round(side * scale), SMALLEST_PANEL) for side in (across, deep, high))
+    if height - depth < LOWEST_LEGEND or room - width - depth < SMALLEST_COLUMN:
+        return None
+    top, middle = HEADER + CAPTION, MARGIN + width + GAP
+    right = middle + depth + GAP
+    below = top + depth + GAP
+    return _Places(
+        scale=scale,
+        axial=Rectangle(right, top, width, depth),
+        coronal=Rectangle(MARGIN, top, width, height),
+        sagittal=Rectangle(middle, top, depth, height),
+        legend=Rectangle(right, below - CAPTION, WIDTH - MARGIN - right, top + height - below + CAPTION),
+    )
 
 
 def _panel(

@@ -26,7 +26,7 @@ COLORS = ((230, 60, 40), (40, 210, 80), (60, 120, 250))
 SEGMENTS = tuple(Segment(n + 1, f"Part {n + 1}", "", TISSUE, TISSUE, color) for n, color in enumerate(COLORS))
 ORDERS = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
 SHAPE_XYZ = (30, 26, 22)
-SPACING_XYZ = (1.0, 1.3, 3.0)
+SPACING_XYZ = (1.0, 1.3, 1.6)
 
 
 def make_pair(
@@ -192,7 +192,19 @@ def test_the_picture_is_1200_pixels_wide_and_its_parts_lie_in_it_apart(shape: tu
         assert panel.area.bottom <= panel.box.bottom <= layout.height
         assert panel.box.right <= layout.width
     assert taken.max() == 1
-    assert layout.legend.width >= 400 - 1
+    assert layout.legend.width >= 340
+
+
+def test_a_whole_body_is_shown_larger_with_the_axial_plane_beside() -> None:
+    array = np.zeros((330, 200, 400))
+    array[150, 100, 200] = 1
+    _, labels = make_pair(array, make_affine())
+    layout = plan(labels)
+    axial, coronal, sagittal = layout.panels[:3]
+    assert coronal.area.right < sagittal.area.left < sagittal.area.right < axial.area.left
+    assert coronal.pixels_per_mm == pytest.approx(axial.pixels_per_mm, rel=0.01)
+    assert coronal.area.height > 900
+    assert layout.legend.top > axial.box.bottom - 30
 
 
 def test_planes_pass_through_the_largest_finding_where_it_is_widest() -> None:
@@ -321,7 +333,7 @@ def test_legend_lines_tell_volume_parts_diameter_and_the_border() -> None:
     array[0, 0, 0] = 2
     _, labels = make_pair(array, make_affine())
     first, second, third = legend_lines(measure(labels))
-    assert (first.volume, first.detail) == ("0.043 ml", "2 parts, largest axial diameter 10 mm")
+    assert (first.volume, first.detail) == ("0.023 ml", "2 parts, largest axial diameter 10 mm")
     assert second.detail.endswith("reaches the border of the volume")
     assert (third.volume, third.detail) == ("none", "not present")
 
