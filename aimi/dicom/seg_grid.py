@@ -14,11 +14,12 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
+from aimi.dicom.geometry import is_regular, stack_affine
 from aimi.dicom.header import Plane, Stack
 from aimi.errors import GeometryError
 from aimi.image import Note, SliceSource, SourceGrid, Vector
 
-__all__ = ["FramePlane", "Grid", "frames_grid", "source_grid"]
+__all__ = ["FramePlane", "Grid", "describe_source", "frames_grid", "source_geometry", "source_grid"]
 
 _SAME_PLANE_MM = 0.01
 _MOST_SLICES = 16384
@@ -74,7 +75,12 @@ class _Fit:
 
 
 def frames_grid(
-    planes: Sequence[FramePlane], matrix: tuple[int, int], *, gap: float | None, thickness: float | None, frame: str
+    planes: Sequence[FramePlane],
+    matrix: tuple[int, int],
+    *,
+    gap: float | None,
+    thickness: float | None,
+    frame: str | None,
 ) -> Grid:
     """Give the grid that the frames show.
 
@@ -105,41 +111,40 @@ def frames_grid(
             "Check Spacing Between Slices and the frames' positions.",
         )
     return Grid(
-        geometry=_geometry(fit, first, (count, *matrix), frame),
+        geometry=hd.VolumeGeometry(_affine(fit, first), (count, *matrix), "PATIENT", frame),
         slices=tuple(int(index) for index in fit.indices),
         source=None,
         notes=_notes_on_gap(fit, gap),
     )
 
 
-def source_grid(stack: Stack, planes: Sequence[FramePlane], matrix: tuple[int, int]) -> Grid | str:
-    """Give the grid of the source stack, or, where the frames do not lie on it, the reason as a clause."""
-    pixels = stack.instances[stack.planes[0].instance].pixels
+def source_grid(stack: Stack, planes: Sequence[FramePlane], matrix: tuple[int, int]) -> Grid | None:
+    """Give the grid of the source stack; None where it is irregular or a frame coincides with none of its slices."""
+    geometry = source_geometry(stack)
     of_source = [frame_plane for plane in stack.planes if (frame_plane := _frame_plane(plane)) is not None]
-    if (pixels.rows, pixels.columns) != matrix:
-        return f"its slices have {pixels.rows} x {pixels.columns} pixels and the frames {matrix[0]} x {matrix[1]}"
-    if len(of_source) < len(stack.planes):
-        return "some of its slices have no position"
-    if any(not _alike(of_source[0], plane) for plane in (*of_source, *planes)):
-        return "orientation or pixel spacing differ"
-    positions = np.array([plane.position for plane in of_source])
-    fit = _fit_source(positions, of_source[0], stack.header.slice_thickness)
-    if fit is None:
-        return "its slices lie on no regular grid"
-    slices = _nearest(positions, planes, fit)
-    if slices is None:
-        return "some frames lie between or beside its slices"
-    shape = (len(of_source), *matrix)
-    geometry = _geometry(fit, of_source[0], shape, stack.header.frame_of_reference_uid or "")
-    return Grid(geometry, slices, _describe_source(stack))
-
-
-def _fit_source(positions: _Positions, plane: FramePlane, thickness: float | None) -> _Fit | None:
-    try:
-        fit = _fit(positions, plane, None, thickness)
-    except GeometryError:
+    if geometry is None or geometry.spatial_shape[1:] != matrix:
         return None
-    return fit if np.array_equal(fit.indices, np.arange(len(positions))) else None
+    if any(not _alike(of_source[0], plane) for plane in planes):
+        return None
+    slices = _nearest(np.array([plane.position for plane in of_source]), planes, geometry.affine)
+    return None if slices is None else Grid(geometry, slices, describe_source(stack))
+
+
+def source_geometry(stack: Stack) -> hd.VolumeGeometry | None:
+    """Give the geometry of the stack's image, as :mod:`aimi.dicom.volume` makes it; None for an irregular stack."""
+    planes = [frame_plane for plane in stack.planes if (frame_plane := _frame_plane(plane)) is not None]
+    if len(planes) < len(stack.planes) or any(not _alike(planes[0], plane) for plane in planes):
+        return None
+    positions = np.array([plane.position for plane in planes])
+    if len(planes) == 1:
+        affine = _affine(_fit(positions, planes[0], None, stack.header.slice_thickness), planes[0])
+    elif stack.spacing is not None and is_regular(positions @ _axes(planes[0].orientation)[0]):
+        affine = stack_affine(stack)
+    else:
+        return None
+    pixels = stack.instances[stack.planes[0].instance].pixels
+    shape = (len(planes), pixels.rows, pixels.columns)
+    return hd.VolumeGeometry(affine, shape, "PATIENT", stack.header.frame_of_reference_uid)
 
 
 def _alike(one: FramePlane, other: FramePlane) -> bool:
@@ -214,11 +219,11 @@ def _check(residuals: _Positions, axes: _Positions, gap: float, pixel_spacing: t
         )
 
 
-def _geometry(fit: _Fit, plane: FramePlane, shape: tuple[int, int, int], frame: str) -> hd.VolumeGeometry:
+def _affine(fit: _Fit, plane: FramePlane) -> _Positions:
     affine = np.eye(4)
     affine[:3, :3] = (fit.axes * np.array([[fit.gap], *([value] for value in plane.pixel_spacing)])).T
     affine[:3, 3] = fit.origin
-    return hd.VolumeGeometry(affine, shape, "PATIENT", frame or None)
+    return affine
 
 
 def _notes_on_gap(fit: _Fit, written: float | None) -> tuple[Note, ...]:
@@ -240,18 +245,19 @@ def _frame_plane(plane: Plane) -> FramePlane | None:
     return FramePlane(plane.position, plane.orientation, plane.pixel_spacing)
 
 
-def _nearest(positions: _Positions, planes: Sequence[FramePlane], fit: _Fit) -> tuple[int, ...] | None:
+def _nearest(positions: _Positions, planes: Sequence[FramePlane], affine: _Positions) -> tuple[int, ...] | None:
     """Give the source slice of each frame, or None where a frame coincides with none."""
-    heights = positions @ fit.axes[0]
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    axes = (affine[:3, :3] / spacing).T
     wanted = np.array([plane.position for plane in planes])
-    nearest = np.abs(heights[None, :] - (wanted @ fit.axes[0])[:, None]).argmin(axis=1)
-    along, down, across = np.abs((wanted - positions[nearest]) @ fit.axes.T).max(axis=0)
-    row_spacing, column_spacing = planes[0].pixel_spacing
-    beside = max(down / _tolerance(row_spacing), across / _tolerance(column_spacing), along / _tolerance(fit.gap)) > 1
-    return None if beside else tuple(int(index) for index in nearest)
+    nearest = np.abs((positions @ axes[0])[None, :] - (wanted @ axes[0])[:, None]).argmin(axis=1)
+    departure = np.abs((wanted - positions[nearest]) @ axes.T).max(axis=0)
+    is_beside = any(value > _tolerance(float(gap)) for value, gap in zip(departure, spacing, strict=True))
+    return None if is_beside else tuple(int(index) for index in nearest)
 
 
-def _describe_source(stack: Stack) -> SourceGrid:
+def describe_source(stack: Stack) -> SourceGrid:
+    """Give the series behind the slices of a stack."""
     header = stack.header
     return SourceGrid(
         study_instance_uid=header.study_instance_uid,
