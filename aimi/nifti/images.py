@@ -19,7 +19,7 @@ from aimi.image import FileGrid, Image, LabelMap
 from aimi.nifti import nifti_file, nrrd_file
 from aimi.nifti.content import FileContent
 
-__all__ = ["encode_labels", "read_image", "write_image", "write_labels", "write_mask"]
+__all__ = ["encode_labels", "read_image", "suffix_of", "write_image", "write_labels", "write_mask"]
 
 _MOST_COSINE = 1e-3
 _ROUNDING_COSINE = 1e-6
@@ -48,7 +48,7 @@ def read_image(path: Path, *, units: str = "arbitrary") -> Image:
     GeometryError
         The file states no place in the patient, or its axes are not orthogonal (DECISIONS 1.8).
     """
-    content = nrrd_file.read(path) if _suffix(path) == ".nrrd" else nifti_file.read(path)
+    content = nrrd_file.read(path) if suffix_of(path) == ".nrrd" else nifti_file.read(path)
     affine = _orthogonal(content.affine)
     flipped = _flips(affine)
     values = np.flip(_values(content), flipped)
@@ -61,7 +61,7 @@ def read_image(path: Path, *, units: str = "arbitrary") -> Image:
 
 def write_image(image: Image, path: Path) -> None:
     """Write an image; one that was read from a file in the voxel order and with the orientation of that file."""
-    path.write_bytes(_encode(image.volume.array, image.volume.affine, _suffix(path), image.file_grid))
+    path.write_bytes(_encode(image.volume.array, image.volume.affine, suffix_of(path), image.file_grid))
 
 
 def write_labels(labels: LabelMap, path: Path, *, like: Image | None = None) -> None:
@@ -69,12 +69,12 @@ def write_labels(labels: LabelMap, path: Path, *, like: Image | None = None) -> 
 
     NRRD files carry the segments' names and colors as well.
     """
-    path.write_bytes(encode_labels(labels, like=like, suffix=_suffix(path)))
+    path.write_bytes(encode_labels(labels, like=like, suffix=suffix_of(path)))
 
 
 def write_mask(mask: npt.NDArray[np.bool_], geometry: hd.VolumeGeometry, path: Path) -> None:
     """Write one mask, shape (k, j, i), as 0 and 1."""
-    path.write_bytes(_encode(mask.astype(np.uint8), geometry.affine, _suffix(path), None))
+    path.write_bytes(_encode(mask.astype(np.uint8), geometry.affine, suffix_of(path), None))
 
 
 def encode_labels(labels: LabelMap, *, like: Image | None = None, suffix: str = ".nii.gz") -> bytes:
@@ -108,7 +108,14 @@ def _file_order(
     return (np.flip(values, grid.flipped) if grid else values), of_file
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """Give the ending that tells a file's format: .nii.gz, .nii or .nrrd.
+
+    Raises
+    ------
+    UsageError
+        The name ends in none of them.
+    """
     name = path.name.lower()
     for suffix in _SUFFIXES:
         if name.endswith(suffix):
