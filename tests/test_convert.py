@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -168,3 +169,23 @@ def test_nrrd_holds_the_names_of_segments(real_data: RealData, tmp_path: Path) -
     (out,) = convert(real_data("seg_zoo") / LABELS, tmp_path / "out.nrrd")
     image = sitk.ReadImage(str(out))
     assert [image.GetMetaData(f"Segment{index}_Name") for index in (0, 1)] == ["label 1", "label 2"]
+
+
+def documented(language: str) -> list[str]:
+    """Give the blocks of a language in the document on reading segmentations."""
+    text = (Path(__file__).parent.parent / "docs" / "reading_segs.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_commands_of_the_document_work(real_data: RealData, tmp_path: Path) -> None:
+    zoo = real_data("seg_zoo")
+    (tmp_path / "SEG.dcm").symlink_to(zoo / LABELS)
+    (tmp_path / "STUDY").symlink_to(zoo / ADC / "source")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    (commands,) = documented("sh")
+    subprocess.run(["sh", "-ec", commands], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert read_array(tmp_path / "OUT.nii.gz").shape == (12, 128, 84)
+    assert read_array(tmp_path / "OUT.nrrd").shape == (19, 128, 84)
+    (program,) = documented("python")
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert run.stdout.splitlines() == ["1 Prostate 6961", "2 Prostate 1759"]

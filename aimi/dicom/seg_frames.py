@@ -56,6 +56,8 @@ def _iterate_packed(dataset: Dataset, count: int) -> Iterator[Frame]:
     shape = (int(dataset.Rows), int(dataset.Columns))
     size = shape[0] * shape[1]
     packed = np.frombuffer(dataset.PixelData, np.uint8)
+    if not UID(dataset.file_meta.TransferSyntaxUID).is_little_endian and dataset["PixelData"].VR == "OW":
+        packed = packed.reshape(-1, 2)[:, ::-1].ravel()  # PS3.5 7.3: words are byte-swapped, OB is not
     if packed.size * _BYTE_BITS < size * count:
         raise _short(packed.size, -(-size * count // _BYTE_BITS))
     for index in range(count):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.uid import UID, SegmentationStorage
 
 from aimi.dicom import seg_segments
@@ -39,7 +40,9 @@ class SegHeader:
     algorithm_name : Segment Algorithm Name, those of several segments joined.
     gap, thickness : Spacing Between Slices and Slice Thickness, mm.
     series : Series Instance UIDs that the object references, in its order.
-    instances : SOP Instance UIDs that it references.
+    instances : SOP Instance UIDs that it references as a whole.
+    source_frames : (SOP Instance UID, frame number) that its frames name as their sources; a frame number is
+        None where the source has one frame, or all are meant.
     """
 
     kind: str
@@ -55,6 +58,7 @@ class SegHeader:
     frame_of_reference_uid: str | None
     series: tuple[str, ...]
     instances: frozenset[str]
+    source_frames: frozenset[tuple[str, int | None]]
     notes: tuple[Note, ...]
 
 
@@ -109,6 +113,7 @@ def _parse(dataset: Dataset) -> SegHeader:
         frame_of_reference_uid=str(frame_of_reference) if frame_of_reference else None,
         series=tuple(str(item.SeriesInstanceUID) for item in referenced),
         instances=_referenced_instances(dataset),
+        source_frames=frozenset(source for frame in frames for source in _sources_of(dataset, frame)),
         notes=(*notes, _fractional_note(dataset)) if kind == "FRACTIONAL" else notes,
     )
 
@@ -197,6 +202,22 @@ def _referenced_instances(dataset: Dataset) -> frozenset[str]:
 def _instances_of(series: Dataset) -> Sequence[Dataset]:
     items: Sequence[Dataset] = series.get("ReferencedInstanceSequence") or []
     return items
+
+
+def _sources_of(dataset: Dataset, frame: Dataset) -> list[tuple[str, int | None]]:
+    derivation = _group(dataset, frame, "DerivationImageSequence") or Dataset()
+    return [
+        (str(item.ReferencedSOPInstanceUID), number)
+        for item in derivation.get("SourceImageSequence") or []
+        for number in _frame_numbers(item)
+    ]
+
+
+def _frame_numbers(item: Dataset) -> list[int | None]:
+    written = item.get("ReferencedFrameNumber")
+    if written is None:
+        return [None]
+    return [int(number) for number in (written if isinstance(written, MultiValue) else [written])]
 
 
 def _fractional_note(dataset: Dataset) -> Note:

@@ -177,21 +177,31 @@ def _load(path: Path) -> Dataset:
 
 
 def _candidates(header: SegHeader, study: Study | Stack | None) -> list[Stack]:
-    """Give the stacks that may be the source: those with most referenced instances first."""
+    """Give the stacks that may be the source: those with most planes that the object names first."""
     if study is None:
         return []
     stacks = [study] if isinstance(study, Stack) else [stack for series in study.series for stack in series.stacks]
-    frame = header.frame_of_reference_uid
-    stacks = [stack for stack in stacks if stack.planes and stack.header.frame_of_reference_uid == frame]
+    stacks = [stack for stack in stacks if stack.planes and _may_share_frame_of_reference(stack, header)]
     if isinstance(study, Stack):
         return stacks
-    counted = [(_count_referenced(stack, header.instances), stack) for stack in stacks]
-    counted = [(count, stack) for count, stack in counted if count or stack.header.series_instance_uid in header.series]
-    return [stack for _, stack in sorted(counted, key=lambda pair: (-pair[0], pair[1].name))]
+    counted = [(_count_referenced(stack, header), stack) for stack in stacks]
+    counted = [
+        (count, stack) for count, stack in counted if any(count) or stack.header.series_instance_uid in header.series
+    ]
+    return [stack for _, stack in sorted(counted, key=lambda pair: (-pair[0][0], -pair[0][1], pair[1].name))]
 
 
-def _count_referenced(stack: Stack, instances: frozenset[str]) -> int:
-    return sum(stack.instances[plane.instance].sop_instance_uid in instances for plane in stack.planes)
+def _may_share_frame_of_reference(stack: Stack, header: SegHeader) -> bool:
+    """Tell whether positions can be compared: the Frames of Reference are one, or one side is silent."""
+    uids = {stack.header.frame_of_reference_uid, header.frame_of_reference_uid}
+    return len(uids - {None}) <= 1
+
+
+def _count_referenced(stack: Stack, header: SegHeader) -> tuple[int, int]:
+    """Give how many of the stack's planes are named as sources of frames, and how many by their instance alone."""
+    planes = [(stack.instances[plane.instance].sop_instance_uid, plane.frame_number) for plane in stack.planes]
+    by_frame = sum(not header.source_frames.isdisjoint({plane, (plane[0], None)}) for plane in planes)
+    return by_frame, sum(instance in header.instances for instance, _ in planes)
 
 
 def _place(header: SegHeader, stacks: Sequence[Stack]) -> Grid:

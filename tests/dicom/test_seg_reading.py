@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -10,16 +11,18 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
 
 from aimi.dicom import study as studies
 from aimi.dicom.codes import segments
 from aimi.dicom.geometry import stack_affine
+from aimi.dicom.header import Stack
 from aimi.dicom.seg_grid import describe_source
 from aimi.dicom.seg_reading import SegmentationObject, read
 from aimi.dicom.segmentation import Algorithm, Description, SegmentationType, encode, to_bytes
 from aimi.errors import InputError
-from tests.dicom.stacks import label_map, read_stack
-from tests.made import Made, write_made
+from tests.dicom.stacks import label_map
+from tests.made import Made, make_slices, write_made, write_series
 
 RealData = Callable[[str], Path]
 Points = npt.NDArray[np.float64]
@@ -531,19 +534,75 @@ def test_segments_without_codes_are_noted(edited: Edit) -> None:
     assert "uncoded-segments" in codes_of(read_object)
 
 
-@pytest.mark.parametrize("kind", list(SegmentationType))
-def test_written_by_us_and_read_again_is_the_same(kind: SegmentationType, tmp_path: Path) -> None:
+def test_big_endian_words_are_swapped(edited: Edit, real_data: RealData) -> None:
+    def swap(dataset: Dataset) -> None:
+        words = np.frombuffer(dataset.PixelData, "<u2")
+        dataset["PixelData"].VR = "OW"
+        dataset.PixelData = words.byteswap().tobytes()
+
+    path = edited("pydicom_transfer_syntaxes/liver_expb.dcm", swap)
+    plain = read(real_data("seg_zoo") / "dcmqi_ct3/liver.dcm")
+    np.testing.assert_array_equal(read(path).masks[0].mask, plain.masks[0].mask)
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+def test_of_two_phases_at_the_same_positions_the_named_one_is_the_source(phase: int, tmp_path: Path) -> None:
+    for number in (0, 1):
+        made = Made(np.zeros((10, 6, 7), np.int16), modality="MR", attributes={"TemporalPositionIdentifier": number})
+        slices = make_slices(made)
+        for index, one in enumerate(slices):
+            one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = UID(f"2.25.77{number}{index}")
+        write_series(tmp_path / str(number), slices)
+    study = studies.read(tmp_path)
+    stack = study.series[0].stacks[phase]
+    labels = np.zeros((10, 6, 7), np.uint8)
+    labels[4, 2:4, 2:4] = 1
+    read_object = read(write_seg(tmp_path, stack, labels), study=study)
+    assert len(study.series[0].stacks) == 2
+    assert read_object.source == describe_source(stack)
+
+
+@pytest.mark.parametrize("time", range(4))
+def test_of_four_times_in_one_object_the_named_frames_are_the_source(
+    time: int, real_data: RealData, tmp_path: Path
+) -> None:
+    study = studies.read(real_data("awkward") / "enhanced/philips_fmri_4d")
+    stack = study.series[0].stacks[time]
+    pixels = stack.instances[0].pixels
+    labels = np.zeros((len(stack.planes), pixels.rows, pixels.columns), np.uint8)
+    labels[3:5, 20:30, 20:24] = 1
+    read_object = read(write_seg(tmp_path, stack, labels), study=study)
+    assert read_object.source == describe_source(stack)
+    np.testing.assert_array_equal(read_object.to_label_map().labels, labels)
+
+
+def test_stack_of_another_frame_of_reference_is_no_source(tmp_path: Path) -> None:
+    folder = write_made(tmp_path / "source", Made(np.zeros((10, 6, 7), np.int16)))
+    stack = studies.read(folder).series[0].stacks[0]
+    moved = replace(stack, header=replace(stack.header, frame_of_reference_uid="2.25.5"))
+    path = write_seg(tmp_path, stack, np.ones((10, 6, 7), np.uint8))
+    assert read(path, study=stack).source is not None
+    assert read(path, study=moved).source is None
+
+
+def write_seg(folder: Path, stack: Stack, labels: npt.NDArray[np.uint8], kind: str = "BINARY") -> Path:
+    written = label_map(stack, labels, segments("kidney")[:2])
+    description = Description(3004, "Kidney AI", "KIDNEY", Algorithm("DEMO", "1", "ab" * 32, {}), "KIDNEY", "0.1.0")
+    encoded = encode(
+        written, stack, description, segmentation_type=SegmentationType(kind), clock=lambda: datetime(2026, 1, 2)
+    )
+    (folder / "seg.dcm").write_bytes(to_bytes(encoded.dataset))
+    return folder / "seg.dcm"
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_written_by_us_and_read_again_is_the_same(kind: str, tmp_path: Path) -> None:
     labels = np.zeros((10, 6, 7), np.uint8)
     labels[2:5, 1:4, 2:6], labels[6, 3:, :3] = 1, 2
     made = Made(labels.astype(np.int16), spacing=(3.0, 0.9, 0.7), orientation=(0, 1, 0, 0, 0, -1))
-    stack = read_stack(write_made(tmp_path / "source", made))
-    written = label_map(stack, labels, segments("kidney")[:2])
-    algorithm = Algorithm("DEMO", "1", "ab" * 32, {})
-    description = Description(3004, "Kidney AI", "KIDNEY", algorithm, "KIDNEY", "0.1.0")
-    encoded = encode(written, stack, description, segmentation_type=kind, clock=lambda: datetime(2026, 1, 2))
-    (tmp_path / "a.dcm").write_bytes(to_bytes(encoded.dataset))
-    again = read(tmp_path / "a.dcm", study=stack).to_label_map()
+    stack = studies.read(write_made(tmp_path / "source", made)).series[0].stacks[0]
+    again = read(write_seg(tmp_path, stack, labels, kind), study=stack).to_label_map()
     np.testing.assert_array_equal(again.labels, labels)
     np.testing.assert_array_equal(again.volume.affine, stack_affine(stack))
     assert again.source == describe_source(stack)
-    assert [one.property_type for one in again.segments] == [one.property_type for one in written.segments]
+    assert [one.property_type for one in again.segments] == [one.property_type for one in segments("kidney")[:2]]
