@@ -12,9 +12,11 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from aimi.dicom.segmentation import Encoded
+from tests.dicom.segs import MADE, errors_of, file_of, scattered, written
 from tests.dicom.stacks import read_stack
-from tests.dicom.test_segmentation import MADE, RealData, errors_of, file_of, scattered, written
 from tests.made import make_slices, write_made, write_series
+
+RealData = Callable[[str], Path]
 
 INVALID = "invalid-attributes-left-out"
 INCOMPLETE = "incomplete-module-left-out"
