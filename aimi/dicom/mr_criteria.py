@@ -52,7 +52,7 @@ FLUID_INVERSION, T1_INVERSION = 1500.0, 300.0
 _DIFFUSION_TYPES = vocabulary("diffusion adc trace tracew dwi fa exp_adc eadc diffusion_anisotropy")
 _DIFFUSION_SEQUENCE = re.compile(r"ep_?b\d", re.IGNORECASE)
 _STARRED = re.compile(r"t2[ _]?\*", re.IGNORECASE)
-_DIFFUSION_KEYWORDS = ("DiffusionBValue",)
+_DIFFUSION_KEYWORD = "DiffusionBValue"
 
 _WORDS: Mapping[Weighting, frozenset[str]] = MappingProxyType(
     {
@@ -115,10 +115,7 @@ def _by_sequence(stack: Stack) -> Weighting:
 
 def _is_diffusion(stack: Stack) -> bool:
     header = stack.header
-    values = [value for keyword, value in stack.split if keyword in _DIFFUSION_KEYWORDS]
-    values += [
-        plane.split[keyword] for plane in stack.planes[:1] for keyword in _DIFFUSION_KEYWORDS if keyword in plane.split
-    ]
+    values = {plane.split.get(_DIFFUSION_KEYWORD, "") for plane in stack.planes}
     return (
         names(" | ".join(header.image_type[2:]), _DIFFUSION_TYPES)
         or any(_is_positive(value) for value in values)

@@ -242,7 +242,7 @@ def as_json(
     return {
         "chosen": chosen,
         "reason": selections[0].reason if selections else "Nothing suits.",
-        "acceptable": len(selections),
+        "acceptable": sum(candidate.rank is not None for candidate in listed),
         "candidates": [_candidate_json(candidate, show_descriptions=show_descriptions) for candidate in listed],
     }
 
@@ -383,12 +383,10 @@ def _matrix(stack: Stack) -> int:
 
 
 def _acquired(stack: Stack) -> float:
-    """Give the acquisition's (else the series') date and time as one rising number, 0 without a date."""
+    """Give date and time of the acquisition, else of the series, as one rising number; 0 where neither is known."""
     header = stack.header
-    date, time = header.acquisition_date, header.acquisition_time
-    if not (date.isdigit() and time is not None):
-        date, time = header.series_date or date, header.series_time if time is None else time
-    return (int(date) if date.isdigit() else 0) * 1e5 + (time or 0.0)
+    moments = ((header.acquisition_date, header.acquisition_time), (header.series_date, header.series_time))
+    return next((int(date) * 1e5 + time for date, time in moments if date.isdigit() and time is not None), 0.0)
 
 
 def _candidates(rule: Rule, judged: list[_Judged], ranked: list[_Judged]) -> tuple[Candidate, ...]:

@@ -54,6 +54,12 @@ def test_ct_is_single_frame_enhanced_or_converted_ct(header: dict[str, Any], exp
     assert outcome(criteria.modality("CT"), make_stack(**header)) is expected
 
 
+def test_contradiction_of_sop_class_and_modality_is_named() -> None:
+    sentence = criteria.modality("CT").judge(make_stack(modality="PT"))[1]
+    assert sentence == "Its objects are CT images, but its Modality says otherwise."
+    assert criteria.modality("CT").judge(make_mr())[1] == "It is MR, not CT."
+
+
 # --- orientation ---
 
 SIN18 = 0.3090169943749474

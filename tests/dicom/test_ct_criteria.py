@@ -123,3 +123,7 @@ def test_attenuation_ct_passes_with_a_note(header: dict[str, Any], expected: Out
 )
 def test_short_stack_cuts_the_lungs(count: int, gap: float, expected: Outcome, said: str) -> None:
     assert ct_criteria.whole_lungs().judge(make_stack(count=count, spacing=(gap, 1, 1))) == (expected, said)
+
+
+def test_unknown_extent_leaves_the_lungs_open() -> None:
+    assert ct_criteria.whole_lungs().judge(make_stack(spacing=None))[0] is UNKNOWN

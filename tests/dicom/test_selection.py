@@ -64,6 +64,9 @@ def test_preferences_count_in_their_order() -> None:
         ({"acquisition_date": "20200102", "acquisition_time": 5.0}, ACQUIRED),
         ({**ACQUIRED, "acquisition_time": 9.5}, ACQUIRED),
         ({"series_date": "20200101", "series_time": 9.5}, {}),
+        ({"acquisition_date": "20200101", "series_date": "20200102", "series_time": 5.0}, ACQUIRED),
+        (ACQUIRED, {"acquisition_date": "20200103"}),
+        ({**ACQUIRED, "series_date": "20200101", "series_time": 1.0}, {"series_date": "20200101", "series_time": 2.0}),
         ({"series_number": 1}, {"series_number": 12}),
         ({"series_number": 1}, {"series_number": None}),
         ({"series_instance_uid": "2.25.1"}, {"series_instance_uid": "2.25.2"}),
@@ -76,7 +79,9 @@ def test_of_two_alike_the_better_goes_first(better: dict[str, Any], worse: dict[
     assert [one.stacks["ct"] for one in ranked] == [first, second]
 
 
-@pytest.mark.parametrize(("gap", "expected"), [(2.0, [3, 2]), (6.0, [2, 3])])
+@pytest.mark.parametrize(
+    ("gap", "expected"), [(0.9, [2, 3]), (1.0, [3, 2]), (2.0, [3, 2]), (5.0, [3, 2]), (5.1, [2, 3])]
+)
 def test_more_slices_go_first_only_within_the_target_range(gap: float, expected: list[int]) -> None:
     rule = Rule("ct", (), target_gap=(1.0, 5.0))
     few = make_stack(count=10, spacing=(gap, 1, 1), slice_thickness=1.0)
@@ -218,6 +223,38 @@ def test_reason_names_what_decided() -> None:
     assert last.reason == "It is the last of 2 stacks that suit."
 
 
+def test_reason_of_a_study_of_one_stack() -> None:
+    assert selection.choose(make_study(make_stack()), (ANY,))[0].reason == "It is the only stack."
+
+
+def test_reason_of_a_forced_one() -> None:
+    (chosen,) = selection.choose(make_study(make_stack()), (ANY,), series_uid="2.25.7000.2")
+    assert chosen.reason == "It was asked for by its UID."
+
+
+def test_line_on_a_candidate_tells_its_open_questions() -> None:
+    suits, is_open = (
+        selection.choose(make_study(make_stack(contrast_bolus_agent=agent)), (ENHANCED,))[0].candidates[0]
+        for agent in ("yes", "")
+    )
+    assert selection.describe(suits) == "series 2, 20 images, 2.25.7000.2: rank 1. Suits."
+    assert selection.describe(is_open) == "series 2, 20 images, 2.25.7000.2: rank 1. Contrast is unknown."
+
+
+def test_remedy_names_the_option_only_where_it_would_help() -> None:
+    with pytest.raises(NothingSuitableError, match="--series UID"):
+        selection.choose(make_study(make_stack(contrast_bolus_agent="none")), (ENHANCED,))
+    with pytest.raises(NothingSuitableError, match="Send another study"):
+        selection.choose(make_study(make_stack(contrast_bolus_agent="none")), (BINDING,))
+
+
+def test_tests_after_a_binding_one_that_failed_are_not_told() -> None:
+    rule = Rule("ct", (*BINDING.tests, Test("never", lambda _: (Outcome.FAIL, "Never."))))
+    with pytest.raises(NothingSuitableError) as err:
+        selection.choose(make_study(make_stack(contrast_bolus_agent="none")), (rule,))
+    assert [verdict.test for verdict in err.value.candidates[0].verdicts] == ["image", "contrast"]
+
+
 def test_reason_of_the_only_one() -> None:
     (chosen,) = selection.choose(make_study(make_stack(), make_report()), (ANY,))
     assert chosen.reason == "It is the only one of 2 stacks that suits."
@@ -228,6 +265,7 @@ def test_json_holds_chosen_by_role_and_all_candidates() -> None:
     document = json.loads(json.dumps(selection.as_json(selection.choose(study, (ENHANCED,)))))
     assert document["chosen"]["ct"]["series_instance_uid"] == "2.25.7000.2"
     assert [one["rank"] for one in document["candidates"]] == [1, None]
+    assert document["acceptable"] == 1
     assert document["candidates"][0]["tests"][1]["outcome"] == "unknown"
     assert document["candidates"][0]["defects"][0]["code"] == "gap"
 
