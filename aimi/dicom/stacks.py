@@ -194,7 +194,7 @@ def _name_values(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
 
 def _plain(values: Sequence[object], value: object) -> str:
     """Give a value as it may stand in a name, or its place among all values if one of them may not."""
-    texts = [str(each).replace("\\", "/").replace(" ", "_") or "absent" for each in values]
+    texts = [str(each).replace("\\", "-").replace(" ", "_") or "absent" for each in values]
     if len(set(texts)) == len(texts) and all(_PLAIN.fullmatch(text) for text in texts):
         return texts[values.index(value)]
     return str(values.index(value) + 1)
