@@ -21,7 +21,7 @@ class RunOptions:
     series_uid : a series UID or the name of a stack, taken whatever the tests say; geometry rules still hold.
     rule_set : the clean-up: ``paper``, ``published-code`` or ``mhub``; None is the task's default.
     segmentation_type : ``binary`` or ``labelmap``.
-    device : ``auto``, ``cpu``, ``cuda`` or ``torch-cpu``.
+    device : ``auto``, ``cpu``, ``cuda`` or ``cpu-torch``.
     precision : ``auto``, ``f32`` or ``bf16``.
     ensemble : ``mean`` or ``vote``; None is the model's own.
     mirroring : None is the model's own.
@@ -82,7 +82,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "rule_set": ("paper", "published-code", "mhub"),
         "segmentation_type": ("binary", "labelmap"),
-        "device": ("auto", "cpu", "cuda", "torch-cpu"),
+        "device": ("auto", "cpu", "cuda", "cpu-torch"),
         "precision": ("auto", "f32", "bf16"),
         "ensemble": ("mean", "vote"),
     }

@@ -58,6 +58,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_PRECISION = {"auto": "f32"}  # until a model's bf16 was accepted against f32 (DESIGN section 5)
+
 Progress = Callable[[str, int, int], None]
 """(stage, done, of all)."""
 
@@ -182,7 +184,7 @@ def _load_model(options: RunOptions, found: FoundModel) -> LoadedModel:
         mirroring=found.spec.mirroring if options.mirroring is None else options.mirroring,
         ensemble=options.ensemble or found.spec.ensemble,
         device=options.device,
-        precision=options.precision,
+        precision=_PRECISION.get(options.precision, options.precision),
         max_memory=options.max_memory,
     )
     return LoadedModel(found, ensemble.load(found.folder, engine_options), engine_options)

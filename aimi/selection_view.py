@@ -97,4 +97,6 @@ def _row(candidate: Candidate, *, with_text: bool) -> tuple[str, ...]:
 def _sentences(candidate: Candidate) -> str:
     shown = [one for one in candidate.verdicts if one.outcome is not Outcome.PASS] or list(candidate.verdicts)
     lines = [f"{_MARKS[one.outcome]} {one.sentence}" for one in shown]
-    return "\n".join([*lines, *(f"! {defect.sentence}" for defect in candidate.stack.defects)])
+    # Defects of a stack that is not chosen do not matter (DECISIONS 1.6).
+    defects = candidate.stack.defects if candidate.rank is not None else ()
+    return "\n".join([*lines, *(f"! {defect.sentence}" for defect in defects)])

@@ -101,10 +101,18 @@ def _frame_views(values: Values) -> Iterable[Values]:
 
 
 def _merge(target: dict[int, bytes], groups: Values) -> None:
-    """Put the attributes of every functional group's first item into ``target``."""
+    """Put the attributes of every functional group's first item into ``target``.
+
+    A vendor's private group gives private attributes alone: Philips keeps a whole second header in one, whose
+    Image Position (Patient) is off by half a pixel.
+    """
     for tag in groups.raw:
         for item in groups.elements.items(tag)[:1]:
-            target.update(item.raw)
+            target.update({inner: raw for inner, raw in item.raw.items() if _is_private(inner) or not _is_private(tag)})
+
+
+def _is_private(tag: int) -> bool:
+    return bool(tag >> 16 & 1)
 
 
 def _without_geometry(plane: Plane) -> Plane:
