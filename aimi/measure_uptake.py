@@ -18,7 +18,8 @@ __all__ = ["PEAK_RADIUS_MM", "Uptake", "measure_uptake", "sphere_fractions"]
 PEAK_RADIUS_MM = float(np.cbrt(3000.0 / (4.0 * np.pi)))
 """Of a sphere of 1 ml: 6.204 mm."""
 
-_SAMPLES = 20
+_SAMPLE_MM = 0.15
+_FEWEST_SAMPLES = 4
 _MM3_PER_ML = 1000.0
 
 
@@ -69,17 +70,18 @@ def measure_uptake(image: Image, lesion: Component, suv_per_unit: float) -> Upta
 def sphere_fractions(spacing: Vector, radius_mm: float = PEAK_RADIUS_MM) -> npt.NDArray[np.float64]:
     """Give the fraction of each voxel that lies in a sphere around the center of the middle one.
 
-    Shape (2a + 1, 2b + 1, 2c + 1), as small as holds the sphere. Each voxel is sampled at 20 places an axis.
+    Shape (2a + 1, 2b + 1, 2c + 1), as small as holds the sphere. Fractions are counted on samples at most 0.15 mm
+    apart: the whole is within 0.5 % of the sphere's volume.
     """
-    squares = []
+    squares, counts = [], []
     for step in spacing:
-        reach = int(np.ceil(radius_mm / step - 0.5))
-        samples = (np.arange((2 * reach + 1) * _SAMPLES) + 0.5) / _SAMPLES - reach - 0.5
-        squares.append(np.square(samples * step))
+        samples = max(_FEWEST_SAMPLES, int(np.ceil(step / _SAMPLE_MM)))
+        reach = max(0, int(np.ceil(radius_mm / step - 0.5)))
+        places = (np.arange((2 * reach + 1) * samples) + 0.5) / samples - reach - 0.5
+        squares.append(np.square(places * step))
+        counts += [2 * reach + 1, samples]
     is_inside = squares[0][:, np.newaxis, np.newaxis] + squares[1][:, np.newaxis] + squares[2] <= radius_mm**2
-    blocks = [length // _SAMPLES for length in is_inside.shape]
-    split = is_inside.reshape(blocks[0], _SAMPLES, blocks[1], _SAMPLES, blocks[2], _SAMPLES)
-    fractions: npt.NDArray[np.float64] = split.mean(axis=(1, 3, 5))
+    fractions: npt.NDArray[np.float64] = is_inside.reshape(counts).mean(axis=(1, 3, 5))
     return fractions
 
 

@@ -153,6 +153,14 @@ def test_segments_count_their_findings_and_take_the_largest_diameter_of_any() ->
     assert third.diameter_mm == pytest.approx(1.0)
 
 
+def test_the_centroid_of_a_segment_is_the_mean_of_all_its_voxels() -> None:
+    array = np.zeros((1, 10, 12))
+    array[0, 2, 2:5] = array[0, 8, 9] = 1
+    (segment,) = measure(make_labels(array))
+    assert segment.spread is not None
+    assert segment.spread.centroid == pytest.approx((4.5, 3.5, 0.0))
+
+
 def test_findings_beyond_the_limit_count_in_the_sums_and_in_the_largest_diameter() -> None:
     array = np.zeros((1, 30, 30))
     array[0, 0:4, 0:4] = 1  # 16 voxels, 4.2 mm and one

@@ -25,7 +25,7 @@ def one_voxel(place: tuple[int, int, int] = (10, 10, 10)) -> npt.NDArray[np.bool
     return mask
 
 
-@pytest.mark.parametrize("spacing", [SPACING, (1.0, 1.0, 1.0), (5.0, 2.0, 2.0), (8.0, 8.0, 8.0)])
+@pytest.mark.parametrize("spacing", [SPACING, (1.0, 1.0, 1.0), (5.0, 2.0, 2.0), (8.0, 8.0, 8.0), (0.6, 0.6, 5.0)])
 def test_the_fractions_of_the_peak_sphere_sum_to_one_millilitre(spacing: tuple[float, float, float]) -> None:
     assert pytest.approx(6.204, abs=5e-4) == PEAK_RADIUS_MM
     assert sphere_fractions(spacing).sum() * np.prod(spacing) == pytest.approx(1000.0, rel=5e-3)

@@ -188,6 +188,14 @@ def test_the_largest_centermost_passes_over_a_larger_piece_at_the_edge_and_speck
     assert chosen.voxels == 168
 
 
+def test_a_component_of_exactly_half_the_largest_may_be_the_centermost() -> None:
+    mask = np.zeros((1, 1, 21), dtype=bool)
+    mask[0, 0, 0:4] = mask[0, 0, 10:12] = True
+    chosen = regions.largest_centermost(regions.components(mask, UNIT), mask.shape)
+    assert chosen is not None
+    assert chosen.voxels == 2
+
+
 def test_distance_to_the_center_weighs_a_flat_volume_alike_in_all_directions() -> None:
     mask = np.zeros((5, 101, 101), dtype=bool)
     mask[4, 50, 50] = mask[2, 70, 50] = True  # two slices of five off, and 20 rows of 101 off
@@ -227,6 +235,14 @@ def test_lungs_of_one_label_are_the_two_largest_pieces_filled() -> None:
     mask[0:15, 0:15, 0:15] = mask[0:10, 20:30, 0:10] = mask[0:9, 40:50, 0:10] = True
     mask[7, 7, 7] = False
     assert regions.lungs(mask).sum() == 15**3 + 1000
+
+
+def test_lungs_are_chosen_before_their_cavities_are_filled() -> None:
+    mask = np.zeros((8, 40, 40), dtype=bool)
+    mask[1:7, 1:7, 1:7] = True
+    mask[2:6, 2:6, 2:6] = False  # a shell of 152 voxels around 64
+    mask[1:7, 10:16, 1:6] = mask[1:7, 20:26, 1:6] = True  # 180 each
+    assert regions.lungs(mask).sum() == 360
 
 
 @given(labels=hnp.arrays(np.uint8, (3, 3, 3), elements=st.integers(0, 4)))
