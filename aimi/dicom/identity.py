@@ -6,6 +6,7 @@ same values when decoded. Nothing is read of instances whose UID is unique.
 """
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def _digest_bytes(instance: Instance) -> str:
 def _digest_values(path: Path) -> str | None:
     """Give the SHA-256 of the decoded pixels; None if they cannot be decoded."""
     try:
-        pixels = pydicom.dcmread(path, force=True).pixel_array
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pixels = pydicom.dcmread(path, force=True).pixel_array
     except (InvalidDicomError, AttributeError, EOFError, NotImplementedError, RuntimeError, ValueError):
         return None
     return hashlib.sha256(np.asarray(pixels, np.float64).tobytes()).hexdigest()

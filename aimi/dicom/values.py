@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.charset import decode_bytes, python_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from aimi.dicom.elements import Elements
@@ -21,6 +21,7 @@ __all__ = ["Values"]
 
 _PADDING: Final = b" \0"
 _DELIMITERS: Final = {ord(character) for character in "\\^="}
+_ESCAPE: Final = b"\x1b"
 _CHARACTER_SET: Final = 0x00080005
 _BINARY: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 _TIME: Final = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2}(?:\.\d{1,6})?)?")
@@ -55,14 +56,20 @@ class Values:
         if not value:
             return ""
         value = value.strip(_PADDING)
-        return value.decode("ascii") if value.isascii() and b"\x1b" not in value else self._decode(value)
+        return value.decode("ascii") if value.isascii() and _ESCAPE not in value else self._decode(value)
 
     def _decode(self, value: bytes) -> str:
-        """Read text in the data set's Specific Character Set (PS3.5 6.1)."""
-        names = self.raw.get(_CHARACTER_SET, b"").strip(_PADDING).decode("ascii", "replace")
+        """Read text in the data set's Specific Character Set (PS3.5 6.1); unknown sets are read as Latin-1.
+
+        pydicom would complain of an unknown set in its log, with the text of the header.
+        """
+        names = self.raw.get(_CHARACTER_SET, b"").strip(_PADDING).decode("ascii", "replace").split("\\")
+        codecs = [python_encoding[name.strip()] for name in names if name.strip() in python_encoding]
+        if _ESCAPE in value and codecs:
+            return str(decode_bytes(value, codecs, _DELIMITERS))
         try:
-            return str(decode_bytes(value, convert_encodings(names.split("\\")), _DELIMITERS))
-        except (LookupError, UnicodeError):
+            return value.decode(codecs[0] if codecs else "latin-1")
+        except UnicodeError:
             return value.decode("latin-1")
 
     def texts(self, keyword: str) -> tuple[str, ...]:
