@@ -6,7 +6,7 @@ parts of a regular grid of any orientation, so a shape is evaluated only where i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -48,21 +48,13 @@ class Box:
 
     def grown(self, margin: float) -> "Box":
         """Give the box with each side moved outwards by a margin in mm."""
-        low, high = np.subtract(self.low, margin), np.add(self.high, margin)
-        return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
-
-    def corners(self) -> Matrix:
-        """Give the eight corners, shape (8, 3)."""
-        return np.array([(x, y, z) for x in _pair(self, 0) for y in _pair(self, 1) for z in _pair(self, 2)], np.float64)
-
-
-def _pair(box: Box, axis: int) -> tuple[float, float]:
-    return box.low[axis], box.high[axis]
+        (ax, ay, az), (bx, by, bz) = self.low, self.high
+        return Box((ax - margin, ay - margin, az - margin), (bx + margin, by + margin, bz + margin))
 
 
 def _hull(boxes: Sequence[Box]) -> Box:
-    low = np.min([box.low for box in boxes], axis=0)
-    high = np.max([box.high for box in boxes], axis=0)
+    lows, highs = zip(*(box.low for box in boxes), strict=True), zip(*(box.high for box in boxes), strict=True)
+    low, high = [min(values) for values in lows], [max(values) for values in highs]
     return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
 
 
@@ -72,12 +64,12 @@ class Block:
 
     Parameters
     ----------
-    affine : shape (4, 4): from index (k, j, i) to the point (x, y, z) in mm.
+    to_index : shape (3, 4): from the point (x, y, z, 1) in mm to the grid's index (k, j, i).
     start, shape : the block's first index and its size.
     x, y, z : coordinates of its points, shape ``shape``.
     """
 
-    affine: Matrix
+    to_index: Matrix
     start: tuple[int, int, int]
     shape: tuple[int, int, int]
     x: Field
@@ -96,14 +88,16 @@ class Block:
             ).astype(np.float32)
             for row in affine[:3]
         )
-        return cls(affine, start, shape, x, y, z)
+        to_index = np.asarray(np.linalg.inv(affine)[:3], np.float64)
+        return cls(to_index, start, shape, x, y, z)
 
     def index_of(self, box: Box) -> Index | None:
         """Give the part of the block that can meet a box, or None."""
-        inverse = np.linalg.inv(self.affine)
-        indices = box.corners() @ inverse[:3, :3].T + inverse[:3, 3]
-        low = np.maximum(np.floor(indices.min(axis=0)).astype(int) - self.start, 0)
-        high = np.minimum(np.ceil(indices.max(axis=0)).astype(int) + 1 - self.start, self.shape)
+        turn, shift = self.to_index[:, :3], self.to_index[:, 3] - self.start
+        middle = turn @ np.add(box.low, box.high) / 2 + shift
+        reach = np.abs(turn) @ np.subtract(box.high, box.low) / 2
+        low = np.maximum(np.floor(middle - reach).astype(int), 0)
+        high = np.minimum(np.ceil(middle + reach).astype(int) + 1, self.shape)
         if np.any(high <= low):
             return None
         return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
@@ -112,7 +106,7 @@ class Block:
         """Give a part of the block as a view."""
         x, y, z = self.x[index], self.y[index], self.z[index]
         start = tuple(first + piece.start for first, piece in zip(self.start, index, strict=True))
-        return Block(self.affine, (start[0], start[1], start[2]), (x.shape[0], x.shape[1], x.shape[2]), x, y, z)
+        return Block(self.to_index, (start[0], start[1], start[2]), (x.shape[0], x.shape[1], x.shape[2]), x, y, z)
 
 
 class Shape(Protocol):
@@ -154,7 +148,7 @@ class Ellipsoid:
         """A box that holds the ellipsoid."""
         turn = np.eye(3) if self.turn is None else self.turn
         reach = np.sqrt(((turn * self.radii) ** 2).sum(axis=1))
-        low, high = self.center - reach, self.center + reach
+        low, high = (self.center - reach).tolist(), (self.center + reach).tolist()
         return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
 
     def distance(self, block: Block) -> Field:
@@ -187,9 +181,8 @@ class Segment:
     @property
     def box(self) -> Box:
         """A box that holds the rod."""
-        return _hull([Box(self.first, self.last), Box(self.last, self.first)]).grown(
-            max(self.first_radius, self.last_radius)
-        )
+        ends = _hull((Box(self.first, self.first), Box(self.last, self.last)))
+        return ends.grown(max(self.first_radius, self.last_radius))
 
     def distance(self, block: Block) -> Field:
         """Give the distance from the axis less the radius there."""
@@ -213,11 +206,11 @@ class Blend:
 
     shapes: tuple[Shape, ...]
     smooth: float = 0.0
+    box: Box = field(init=False)
 
-    @property
-    def box(self) -> Box:
-        """A box that holds all shapes."""
-        return _hull([shape.box for shape in self.shapes]).grown(self.smooth / 4)
+    def __post_init__(self) -> None:
+        box = _hull([shape.box for shape in self.shapes]).grown(self.smooth / 4)
+        object.__setattr__(self, "box", box)
 
     def distance(self, block: Block) -> Field:
         """Give the smooth minimum of the shapes' distances."""

@@ -1,0 +1,91 @@
+"""What a drawn abdomen is like."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import ndimage
+
+from aimi.errors import UsageError
+from aimi.samples.drawing import Drawing, draw
+
+COARSE = (6.0, 3.5, 3.5)
+
+
+def liver_ml(drawing: Drawing) -> float:
+    return float(np.count_nonzero(drawing.labels) * np.prod(drawing.scans[0].grid.spacing) / 1000)
+
+
+def best_threshold_dice(image: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> float:
+    """Give the Dice of the best window of values, over all lower and upper bounds in steps of 5 HU."""
+    bins = np.arange(-200, 400, 5)
+    inside = np.cumsum(np.histogram(image[labels == 1], bins)[0])
+    everything = np.cumsum(np.histogram(image, bins)[0])
+    within = inside[None, :] - inside[:, None]
+    chosen = everything[None, :] - everything[:, None]
+    return float((2 * within / (chosen + np.count_nonzero(labels)).clip(1)).max())
+
+
+def test_equal_seeds_give_equal_samples() -> None:
+    first, second = (draw("liver_ct", seed=3, spacing=COARSE) for _ in range(2))
+    assert np.array_equal(first.scans[0].image, second.scans[0].image)
+    assert np.array_equal(first.labels, second.labels)
+
+
+def test_seeds_differ_in_anatomy() -> None:
+    volumes = [liver_ml(draw("liver_ct", seed=seed, spacing=COARSE)) for seed in range(4)]
+    assert len({round(volume, -1) for volume in volumes}) == len(volumes)
+    assert all(900 < volume < 2600 for volume in volumes)  # ml, adult livers
+
+
+@pytest.mark.parametrize("oblique", [False, True])
+def test_liver_is_one_piece_within_the_field_of_view(oblique: bool) -> None:
+    labels = draw("liver_ct", seed=5, oblique=oblique, spacing=COARSE).labels
+    assert ndimage.label(labels, np.ones((3, 3, 3)))[1] == 1
+    assert not any(labels.take(end, axis).any() for axis in range(3) for end in (0, -1))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_threshold_finds_the_liver(seed: int) -> None:
+    drawing = draw("liver_ct", seed=seed, spacing=COARSE)
+    assert best_threshold_dice(drawing.scans[0].image, drawing.labels) < 0.8
+
+
+def test_oblique_and_axial_slices_show_the_same_body() -> None:
+    axial = draw("liver_ct", seed=6, spacing=(3.5, 3.5, 3.5))
+    oblique = draw("liver_ct", seed=6, oblique=True, spacing=(3.5, 3.5, 3.5))
+    change = np.linalg.inv(axial.scans[0].grid.affine) @ oblique.scans[0].grid.affine
+    moved = ndimage.affine_transform(axial.labels, change, output_shape=oblique.labels.shape, order=0)
+    both = np.count_nonzero(moved & oblique.labels)
+    # nearest neighbours: half a voxel at the surface, 1.5 * 0.25 * 3.5 mm / 70 mm from each grid
+    assert 2 * both / (np.count_nonzero(moved) + np.count_nonzero(oblique.labels)) > 0.96
+
+
+def test_volume_does_not_depend_on_the_grid() -> None:
+    fine = liver_ml(draw("liver_ct", seed=2, spacing=(3.0, 3.0, 3.0)))
+    coarse = liver_ml(draw("liver_ct", seed=2, oblique=True, spacing=(6.0, 3.0, 2.0)))
+    assert coarse == pytest.approx(fine, rel=0.02)
+
+
+def test_spacing_is_kept() -> None:
+    assert draw("liver_ct", spacing=(7.0, 4.0, 5.0)).scans[0].grid.spacing == pytest.approx((7.0, 4.0, 5.0))
+
+
+def test_oblique_slices_are_tilted_by_ten_degrees_or_more() -> None:
+    normal = draw("liver_ct", seed=1, oblique=True, spacing=(12.0, 8.0, 8.0)).scans[0].grid.affine[:3, 0]
+    assert 10 <= np.degrees(np.arccos(normal[2] / np.linalg.norm(normal))) < 45
+
+
+def test_contrast_phase_varies_and_shows_in_the_aorta() -> None:
+    phases = {draw("liver_ct", seed=seed, spacing=(12.0, 8.0, 8.0)).scans[0].phase for seed in range(12)}
+    assert len(phases) >= 3
+
+
+def test_unknown_task_is_refused() -> None:
+    with pytest.raises(UsageError, match="no sample"):
+        draw("knee_mr")
+
+
+@pytest.mark.parametrize("spacing", [(0.0, 1.0, 1.0), (2.0, -1.0, 1.0), (2.0, 1.0, 40.0)])
+def test_impossible_spacing_is_refused(spacing: tuple[float, float, float]) -> None:
+    with pytest.raises(UsageError, match="between"):
+        draw("liver_ct", spacing=spacing)

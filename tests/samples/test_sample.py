@@ -1,0 +1,90 @@
+"""A sample on disk is a valid study with its truth."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aimi.dicom import seg_reading, selection, study, volume
+from aimi.errors import OutputError
+from aimi.samples import SamplePaths, make_sample
+from aimi.samples.drawing import draw
+from aimi.tasks.liver_ct import LIVER_CT
+
+COARSE = (8.0, 4.0, 4.0)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> SamplePaths:
+    return make_sample("liver_ct", tmp_path_factory.mktemp("sample"), seed=4, oblique=True, spacing=COARSE)
+
+
+def test_study_holds_what_a_scanner_leaves(sample: SamplePaths) -> None:
+    found = study.read(sample.study)
+    kinds = sorted(series.header.image_type[2] for series in found.series)
+    assert kinds == ["AXIAL", "LOCALIZER", "LOCALIZER", "REFORMATTED", "SCREEN SAVE"]
+    assert not found.problems
+
+
+def test_liver_task_takes_the_volume(sample: SamplePaths) -> None:
+    chosen = selection.require_sound(selection.choose(study.read(sample.study), LIVER_CT.rules))
+    assert chosen.stacks["ct"].header.image_type == ("ORIGINAL", "PRIMARY", "AXIAL")
+
+
+def test_volume_reads_back_as_it_was_drawn(sample: SamplePaths) -> None:
+    stack = selection.choose(study.read(sample.study), LIVER_CT.rules)[0].stacks["ct"]
+    image = volume.load(stack, units="HU")
+    drawing = draw("liver_ct", seed=4, oblique=True, spacing=COARSE)
+    assert np.array_equal(image.volume.array, drawing.scans[0].image)
+    assert np.allclose(image.volume.affine, drawing.scans[0].grid.affine, atol=1e-4)
+
+
+def test_truth_reads_back_as_it_was_drawn(sample: SamplePaths) -> None:
+    truth = seg_reading.read(sample.truth, study=study.read(sample.study))
+    drawing = draw("liver_ct", seed=4, oblique=True, spacing=COARSE)
+    assert [mask.segment.label for mask in truth.masks] == ["Liver"]
+    assert np.array_equal(truth.masks[0].mask, drawing.labels == 1)
+
+
+def test_every_file_is_valid(sample: SamplePaths) -> None:
+    files = [*sample.study.rglob("*.dcm"), sample.truth]
+    reports = [subprocess.run(["dciodvfy", "-new", str(file)], check=False, capture_output=True) for file in files]
+    errors = [line for report in reports for line in report.stderr.splitlines() if line.startswith(b"Error")]
+    assert len(files) > 30
+    assert errors == []
+
+
+def test_study_is_consistent(sample: SamplePaths) -> None:
+    files = [str(file) for file in [*sample.study.rglob("*.dcm"), sample.truth]]
+    assert subprocess.run(["dcentvfy", *files], check=False, capture_output=True, text=True).stderr == ""
+
+
+def test_equal_arguments_give_equal_files(sample: SamplePaths, tmp_path: Path) -> None:
+    again = make_sample("liver_ct", tmp_path, seed=4, oblique=True, spacing=COARSE)
+    names = sorted(path.relative_to(sample.study) for path in sample.study.rglob("*.dcm"))
+    assert names == sorted(path.relative_to(again.study) for path in again.study.rglob("*.dcm"))
+    assert all((sample.study / name).read_bytes() == (again.study / name).read_bytes() for name in names)
+    assert sample.truth.read_bytes() == again.truth.read_bytes()
+
+
+def test_seeds_are_different_patients(sample: SamplePaths, tmp_path: Path) -> None:
+    other = make_sample("liver_ct", tmp_path, seed=5, spacing=(12.0, 8.0, 8.0))
+    first, second = (study.read(paths.study) for paths in (sample, other))
+    assert first.study_instance_uid != second.study_instance_uid
+    assert first.series[0].instances[0].patient_id != second.series[0].instances[0].patient_id
+
+
+def test_reformat_shows_the_same_body(sample: SamplePaths) -> None:
+    series = {one.header.image_type[2]: one.stacks[0] for one in study.read(sample.study).series}
+    axial, coronal = (volume.load(series[kind], units="HU").volume for kind in ("AXIAL", "REFORMATTED"))
+    middle = np.array(coronal.array.shape) // 2
+    point = coronal.affine @ [*middle, 1]
+    k, j, i = np.round(np.linalg.inv(axial.affine) @ point)[:3].astype(int)
+    near = axial.array[k - 1 : k + 2, j - 2 : j + 3, i - 1 : i + 2]
+    assert near.min() - 1 <= coronal.array[tuple(middle)] <= near.max() + 1
+
+
+def test_second_sample_in_a_folder_is_refused(sample: SamplePaths) -> None:
+    with pytest.raises(OutputError, match="already"):
+        make_sample("liver_ct", sample.study.parent, spacing=COARSE)
