@@ -2,26 +2,45 @@
 
 :func:`load` makes a :class:`Model` that stays loaded across cases; :func:`predict` gives the labels of one case on the
 grid of its images. Several images are the channels of one grid.
+
+v2 averages logits over mirrored passes and folds, v1 probabilities; both resample the mean to the image's grid and pick
+the largest there. A vote instead labels each fold by itself and keeps what at least 60 % of them give.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
-from aimi.engine._stock import load_stock, predict_stock
+from aimi.engine.agreement import count_near_ties, fold_disagreement, vote
+from aimi.engine.backends import open_backend
+from aimi.engine.checkpoint import fold_file, read_weights
+from aimi.engine.export import export_labels, support
 from aimi.engine.folder import ModelFolder
-from aimi.engine.orientation import Orientation, axis_change
-from aimi.errors import InputError, ModelError
+from aimi.engine.folds import FoldSums, LiveFold, Progress, pick_by_plane, run_folds
+from aimi.engine.memory import check_memory, need_of
+from aimi.engine.network import Network, network_of
+from aimi.engine.orientation import AxisChange, Orientation, axis_change
+from aimi.engine.plans import Plans
+from aimi.engine.preprocessing import Preprocessed, preprocess
+from aimi.engine.resampling import new_shape
+from aimi.engine.sliding_window import make_tiling
+from aimi.errors import InputError, ModelError, ResourceError, UsageError
 from aimi.image import Image, Note
 
-__all__ = ["Model", "Options", "Prediction", "Progress", "load", "predict"]
+__all__ = ["ENSEMBLES", "Model", "Options", "Prediction", "Progress", "load", "predict"]
 
-Progress = Callable[[int, int], None]
-"""Called with tiles done and tiles in all."""
+ENSEMBLES = ("mean", "vote")
+
+_FAR = 4.0  # a spacing that differs by more from the training's is noted (DECISIONS 3.6)
+
+Array = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +52,11 @@ class Options:
     orientation : the axes that the model was trained on.
     folds : numbers of the folds to use; None means all that the folder has.
     mirroring : also predict mirrored tiles, as the training allows, and average.
-    device : ``auto``, ``cpu`` or ``cuda``.
-    precision : ``f32`` or ``bf16``.
+    device : ``auto``, ``cpu`` (OpenVINO), ``cuda`` or ``cpu-torch``.
+    precision : ``f32`` or ``bf16`` on the CPU; a GPU runs fp16 as nnU-Net does.
     ensemble : ``mean`` of the folds, or ``vote``: at least 60 % of the folds give the label.
     step : distance of tiles as a share of the patch.
-    max_memory : bytes that the run may take; None is unlimited.
+    max_memory : bytes that the run may take; None is what the machine has.
     """
 
     orientation: Orientation
@@ -58,13 +77,16 @@ class Model:
     ----------
     folds : the folds in use.
     device, precision : what runs it.
+    notes : on the choice of these.
     """
 
     folder: ModelFolder
     folds: tuple[int, ...]
     device: str
     precision: str
-    engine: Any = field(repr=False)
+    notes: tuple[Note, ...]
+    network: Network = field(repr=False)
+    live: LiveFold = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +96,13 @@ class Prediction:
     Parameters
     ----------
     labels : (k, j, i) on the grid of the images; 0 is background.
-    fold_disagreement : by label, the share of the voxels that any fold gives it and not all do; None with one fold.
-    near_tie_share : share of voxels whose two best classes are within 1e-3; None where it was not counted.
-    timings : seconds by stage.
+    fold_disagreement : by label, the share of the voxels that any fold gives it and not all do; None with one fold, or
+        where memory was too small to count it. On the network's grid, for a vote on the image's.
+    near_tie_share : share of the network grid's voxels whose two best classes are within 1e-3; None for a vote.
+    timings : seconds by stage: ``preprocessing``, ``network``, ``export``, ``total``.
     """
 
-    labels: npt.NDArray[np.uint8]
+    labels: Labels
     fold_disagreement: Mapping[int, float] | None
     near_tie_share: float | None
     notes: tuple[Note, ...]
@@ -89,29 +112,53 @@ class Prediction:
 
 
 def load(folder: ModelFolder, options: Options) -> Model:
-    """Load a model's folds.
+    """Map the weights of a model's folds and choose what runs them.
 
     Raises
     ------
     ModelError
-        A fold that was asked for is not there, or a file cannot be read as what it should be.
+        A fold that was asked for is not there, or weights do not fit the plans.
+    UsageError
+        The device, precision or ensemble is unknown or not there.
     """
+    if options.ensemble not in ENSEMBLES:
+        raise UsageError(f"There is no ensemble {options.ensemble}.", f"Known are: {', '.join(ENSEMBLES)}.")
     folds = folder.folds if options.folds is None else options.folds
     missing = [number for number in folds if number not in folder.folds]
-    if missing:
-        message = f"Fold {missing[0]} was asked for; the model has {', '.join(map(str, folder.folds))}."
+    if missing or not folds:
+        wanted = f"Fold {missing[0]}" if missing else "No fold"
+        message = f"{wanted} was asked for; the model has {', '.join(map(str, folder.folds))}."
         raise ModelError(message, "Ask for folds that it has.")
-    engine = load_stock(folder, folds, mirroring=options.mirroring, step=options.step)
-    return Model(folder=folder, folds=folds, device="cpu", precision="f32", engine=engine)
+    backend, notes = open_backend(options.device, options.precision)
+    network = network_of(folder.plans)
+    weights = tuple(read_weights(fold_file(folder.path, folder.layout, fold), folder.layout, network) for fold in folds)
+    return Model(
+        folder=folder,
+        folds=folds,
+        device=backend.device,
+        precision=backend.precision,
+        notes=notes,
+        network=network,
+        live=LiveFold(backend, network, weights),
+    )
 
 
-def predict(images: Sequence[Image], model: Model, options: Options, progress: Progress | None = None) -> Prediction:
+def predict(
+    images: Sequence[Image],
+    model: Model,
+    options: Options,
+    progress: Progress | None = None,
+    *,
+    region: Mask | None = None,
+) -> Prediction:
     """Label one case.
 
     Parameters
     ----------
     images : one per channel, in the model's order, all on one grid.
     progress : called after each tile.
+    region : (k, j, i); where labels matter. Elsewhere they are 0, and tiles that no voxel of it depends on are not run.
+        A label that touches the region's edge makes the region grow there until none does.
 
     Raises
     ------
@@ -119,22 +166,187 @@ def predict(images: Sequence[Image], model: Model, options: Options, progress: P
         The number of images is not the model's number of channels.
     InputError
         The images do not share a grid.
+    ResourceError
+        Memory will not suffice; said before anything is run.
     """
     _check(images, model)
-    started = time.perf_counter()
-    volume = images[0].volume
-    change = axis_change(options.orientation, volume.affine)
-    channels = np.stack([np.asarray(change.apply(image.volume.array), dtype=np.float32) for image in images])
-    labels = predict_stock(model.engine, channels, change.spacing(_spacing(images[0])), progress)
+    clock = _Clock()
+    change = axis_change(options.orientation, images[0].volume.affine)
+    plans, spacing = model.folder.plans, change.spacing(_spacing(images[0]))
+    keeps_labels = _fits_memory(model, change.apply(images[0].volume.array).shape, spacing, options)
+    with clock.stage("preprocessing"):
+        seen = preprocess(_stack(images, change), spacing, plans)
+    run = _Run(model=model, options=options, seen=seen, clock=clock, progress=progress, keeps_labels=keeps_labels)
+    outcome = _outcome(run, _run_tiles(run, None)) if region is None else _predict_region(run, change.apply(region))
     return Prediction(
-        labels=np.ascontiguousarray(change.revert(labels)),
-        fold_disagreement=None,
-        near_tie_share=None,
-        notes=(),
-        timings={"total": time.perf_counter() - started},
+        labels=np.ascontiguousarray(change.revert(outcome.labels)),
+        fold_disagreement=outcome.disagreement,
+        near_tie_share=outcome.near_ties,
+        notes=(*model.notes, *_notes(spacing, plans), *outcome.notes),
+        timings=clock.seconds(),
         device=model.device,
         precision=model.precision,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One case under way; arrays are in the orientation of the training."""
+
+    model: Model
+    options: Options
+    seen: Preprocessed
+    clock: "_Clock"
+    progress: Progress | None
+    keeps_labels: bool
+
+    @property
+    def plans(self) -> Plans:
+        return self.model.folder.plans
+
+    @property
+    def votes(self) -> bool:
+        return self.options.ensemble == "vote"
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    labels: Labels
+    disagreement: Mapping[int, float] | None
+    near_ties: float | None
+    notes: tuple[Note, ...] = ()
+
+
+def _predict_region(run: _Run, region: Mask) -> _Outcome:
+    """Label a region; where a label touches its edge, let it grow and run what is missing."""
+    geometry, plans = run.seen.geometry, run.plans
+    back = tuple(np.argsort(plans.transpose))
+    region = region.transpose(plans.transpose).copy()
+    done = np.zeros(geometry.network_shape, np.bool_)
+    fresh, sums, grown = region, _empty_sums(run), 0
+    while True:
+        wanted = support(fresh, geometry, plans) & ~done
+        if wanted.any():
+            found = _run_tiles(run, wanted)
+            sums = _merged(sums, found, wanted, fresh.transpose(back) if run.votes else wanted)
+        done |= wanted
+        outcome = _outcome(run, sums)
+        labels = outcome.labels * region.transpose(back)
+        edge = _touching_edge(labels.transpose(plans.transpose) != 0, region)
+        if not edge.any():
+            break
+        fresh = _widen(edge, run) & ~region
+        region |= fresh
+        grown += 1
+    notes: tuple[Note, ...] = ()
+    if grown:
+        sentence = f"A label reached the edge of the region that was looked at; the region was widened {grown} time(s)."
+        notes = (Note("region-grown", sentence),)
+    return replace(outcome, labels=labels, notes=notes)
+
+
+def _empty_sums(run: _Run) -> FoldSums:
+    """Give what stands where no tile was run: background."""
+    shape, plans = run.seen.geometry.network_shape, run.plans
+    mean = np.zeros((plans.heads, *shape), np.float32)
+    mean[0] = 1 if plans.regions is None else -1
+    return FoldSums(mean=mean, labels=())
+
+
+def _merged(old: FoldSums, new: FoldSums, where: Mask, where_labels: Mask) -> FoldSums:
+    np.copyto(old.mean, new.mean, where=where)
+    before = old.labels or tuple(np.zeros_like(labels) for labels in new.labels)
+    merged = tuple(np.where(where_labels, fresh, kept) for fresh, kept in zip(new.labels, before, strict=True))
+    return FoldSums(mean=old.mean, labels=merged)
+
+
+def _touching_edge(labelled: Mask, region: Mask) -> Mask:
+    """Give the labelled voxels of a region that have a neighbour (of six) outside it; the array's border is no edge."""
+    edge: Mask = labelled & ~ndimage.binary_erosion(region, border_value=1)
+    return edge
+
+
+def _widen(edge: Mask, run: _Run) -> Mask:
+    """Give the voxels within a quarter of a patch of an edge."""
+    plans, wide = run.plans, edge.view(np.uint8)
+    for axis, tile in enumerate(plans.patch):
+        margin = max(1, round(tile * plans.spacing[axis] / run.seen.geometry.spacing[axis] / 4))
+        wide = ndimage.maximum_filter1d(wide, 2 * margin + 1, axis=axis, mode="constant")
+    widened: Mask = wide.view(np.bool_)
+    return widened
+
+
+def _run_tiles(run: _Run, region: Mask | None) -> FoldSums:
+    """Run the tiles that meet a region of the network's grid, or all."""
+    plans, geometry = run.plans, run.seen.geometry
+    tiling = make_tiling(geometry.network_shape, plans.patch, run.options.step, region)
+
+    def label_fold(outputs: Array) -> Labels:
+        return export_labels(outputs, geometry, plans) if run.votes else pick_by_plane(outputs, plans)
+
+    with run.clock.stage("network"):
+        return run_folds(
+            run.model.live,
+            run.seen.array,
+            tiling,
+            plans,
+            mirroring=run.options.mirroring,
+            progress=run.progress,
+            each=label_fold if run.keeps_labels else None,
+        )
+
+
+def _outcome(run: _Run, sums: FoldSums) -> _Outcome:
+    plans = run.plans
+    count = plans.heads - 1 if plans.regions is None else max(plans.regions)
+    with run.clock.stage("export"):
+        disagreement = fold_disagreement(sums.labels, count) if sums.labels else None
+        if run.votes and sums.labels:
+            return _Outcome(labels=vote(sums.labels, count), disagreement=disagreement, near_ties=None)
+        labels = export_labels(sums.mean, run.seen.geometry, plans)
+        voxels = max(1, int(np.prod(run.seen.geometry.network_shape)))
+        near_ties = sum(count_near_ties(sums.mean[:, index], plans) for index in range(sums.mean.shape[1])) / voxels
+    return _Outcome(labels=labels, disagreement=disagreement, near_ties=near_ties)
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def seconds(self) -> dict[str, float]:
+        return {**self._seconds, "total": time.perf_counter() - self._started}
+
+
+def _fits_memory(model: Model, shape: Sequence[int], spacing: Sequence[float], options: Options) -> bool:
+    """Refuse what will not fit; say whether the labels of each fold may be kept too."""
+    plans = model.folder.plans
+    order = plans.transpose
+    network_shape = new_shape([shape[axis] for axis in order], [spacing[axis] for axis in order], plans.spacing)
+    padded = [max(length, tile) for length, tile in zip(network_shape, plans.patch, strict=True)]
+    image, grid = int(np.prod(shape, dtype=np.int64)), int(np.prod(padded, dtype=np.int64))
+    width = 4 if model.precision == "f32" else 2
+    lean = need_of(model.network, image, grid, bytes_per_value=width, sums=1, kept_labels=0)
+    if len(model.folds) == 1:
+        check_memory(lean, options.max_memory)
+        return False
+    full = need_of(model.network, image, grid, bytes_per_value=width, sums=2, kept_labels=len(model.folds))
+    try:
+        check_memory(full, options.max_memory)
+    except ResourceError:
+        if options.ensemble == "vote":
+            raise
+        check_memory(lean, options.max_memory)
+        return False
+    return True
 
 
 def _check(images: Sequence[Image], model: Model) -> None:
@@ -150,3 +362,23 @@ def _check(images: Sequence[Image], model: Model) -> None:
 def _spacing(image: Image) -> tuple[float, float, float]:
     along_k, along_j, along_i = (float(step) for step in image.volume.spacing)
     return along_k, along_j, along_i
+
+
+def _stack(images: Sequence[Image], change: AxisChange) -> Array:
+    """Give a float32 copy, (channels, z, y, x), in the orientation of the training."""
+    first = change.apply(images[0].volume.array)
+    stacked = np.empty((len(images), *first.shape), np.float32)
+    for channel, image in enumerate(images):
+        stacked[channel] = change.apply(image.volume.array)
+    return stacked
+
+
+def _notes(spacing: Sequence[float], plans: Plans) -> tuple[Note, ...]:
+    ratios = [
+        max(spacing[source] / plans.spacing[axis], plans.spacing[axis] / spacing[source])
+        for axis, source in enumerate(plans.transpose)
+    ]
+    if max(ratios) <= _FAR:
+        return ()
+    sentence = f"A spacing of the image differs {max(ratios):.1f} times from the training's; results may be worse."
+    return (Note("far-spacing", sentence),)

@@ -1,24 +1,44 @@
 """Model folders: recognised by what lies in them, never configured.
 
-A v2 folder holds ``plans.json``, ``dataset.json`` and ``fold_k/checkpoint_final.pth``. It may lie some levels below
-the folder that was named (``nnUNetTrainer__nnUNetPlans__3d_fullres`` and the like).
-A :class:`ModelFolder` says what the folder promises; its digest covers every byte that can change a result.
+Three kinds are known. v2: ``plans.json``, ``dataset.json`` and ``fold_k/checkpoint_final.pth``. v1: ``plans.pkl`` and
+``fold_k/model_final_checkpoint.model`` with its ``.pkl``. Imported: ``model.json`` and ``fold_k.safetensors``. Each may
+lie some levels below the folder that was named (``nnUNet/3d_fullres/TaskNNN_X/nnUNetTrainerV2__nnUNetPlansv2.1``,
+``nnUNetTrainer__nnUNetPlans__3d_fullres``). A :class:`ModelFolder` says what the folder promises; its digest covers
+every byte that can change a result.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aimi.engine.checkpoint import (
+    FORMAT,
+    IMPORTED,
+    V1,
+    V2,
+    Layout,
+    file_sha256,
+    fold_file,
+    read_checkpoint,
+    read_json,
+    read_weights,
+    write_weights,
+)
+from aimi.engine.network import network_of
+from aimi.engine.pickles import read_pickle
+from aimi.engine.plans import Plans, plans_from_json, plans_to_json, read_plans_v1, read_plans_v2
 from aimi.errors import ModelError
 
-__all__ = ["ModelFolder", "open_folder"]
+__all__ = ["ModelFolder", "import_folder", "open_folder"]
 
 _DEPTH = 5
 _REMEDY = "Get the model again (`aimi models fetch`) or name another folder (`aimi models list`)."
-_CHECKPOINT_V2 = "checkpoint_final.pth"
+_MARKERS = ("model.json", "plans.json", "plans.pkl")
+_POSTPROCESSING = "postprocessing.json"
+_V1_STAGE = 5  # place of the stage in the trainer's arguments (nnunet 1.7.1, nnUNetTrainerV2.__init__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +55,9 @@ class ModelFolder:
     labels : name of label n at ``[n - 1]``; background is left out.
     configuration : e.g. ``3d_fullres``.
     sha256 : over plans, data set description and every fold's weights, in that order.
+    plans : all that inference needs besides the weights.
+    layout : where the weights lie.
+    postprocessing : labels, or groups of labels joined, of which v1's own prediction keeps the largest component only.
     """
 
     path: Path
@@ -45,6 +68,9 @@ class ModelFolder:
     labels: tuple[str, ...]
     configuration: str
     sha256: str
+    plans: Plans
+    layout: Layout
+    postprocessing: tuple[tuple[int, ...], ...] = ()
 
 
 def open_folder(path: Path, *, channels: int | None = None) -> ModelFolder:
@@ -57,25 +83,75 @@ def open_folder(path: Path, *, channels: int | None = None) -> ModelFolder:
     Raises
     ------
     ModelError
-        Nothing of the kind is there, more than one is, files are missing or unreadable, or the number of channels
-        differs.
+        Nothing of the kind is there, more than one is, files are missing, altered or unreadable, or the number of
+        channels differs.
     """
     if not path.is_dir():
         raise ModelError("The model folder does not exist.", _REMEDY)
     root = _find_root(path)
-    found = _open_v2(root)
+    if (root / "model.json").is_file():
+        found = _open_imported(root)
+    else:
+        found = _open_v2(root) if (root / "plans.json").is_file() else _open_v1(root)
     if channels is not None and channels != found.channels:
         message = f"The model takes {found.channels} channel(s), the task gives {channels}: it is another task's model."
         raise ModelError(message, _REMEDY)
     return found
 
 
+def import_folder(
+    folder: ModelFolder,
+    target: Path,
+    *,
+    precision: str = "f32",
+    licence: str = "",
+    source: str = "",
+    folds: Sequence[int] | None = None,
+) -> ModelFolder:
+    """Write a model in the imported format into an empty or new folder, and open it.
+
+    Parameters
+    ----------
+    precision : ``f32`` keeps the weights; ``f16`` rounds them and halves the files.
+    source : where the model comes from, e.g. a DOI.
+    folds : None takes all.
+
+    Raises
+    ------
+    ModelError
+        Weights and plans do not fit, or a fold is not there.
+    """
+    network = network_of(folder.plans)
+    target.mkdir(parents=True, exist_ok=True)
+    hashes = {}
+    for fold in folder.folds if folds is None else folds:
+        weights = read_weights(fold_file(folder.path, folder.layout, fold), folder.layout, network)
+        written = fold_file(target, IMPORTED, fold)
+        write_weights(written, weights, precision)
+        hashes[written.name] = file_sha256(written)
+    content = {
+        "format": FORMAT,
+        "dataset": folder.dataset,
+        "configuration": folder.configuration,
+        "labels": list(folder.labels),
+        "licence": licence,
+        "source": source,
+        "source_sha256": folder.sha256,
+        "precision": precision,
+        "sha256": hashes,
+        "postprocessing": folder.postprocessing,
+        "plans": plans_to_json(folder.plans),
+    }
+    (target / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return open_folder(target)
+
+
 def _find_root(path: Path) -> Path:
-    roots = [folder for folder in _walk(path, _DEPTH) if (folder / "plans.json").is_file()]
+    roots = [folder for folder in _walk(path, _DEPTH) if any((folder / name).is_file() for name in _MARKERS)]
     if len(roots) > 1:
         roots = [root for root in roots if "3d_fullres" in root.as_posix().removeprefix(path.as_posix())]
     if not roots:
-        raise ModelError("The folder holds no nnU-Net model: no plans.json.", _REMEDY)
+        raise ModelError("The folder holds no nnU-Net model: no plans.json, plans.pkl or model.json.", _REMEDY)
     if len(roots) > 1:
         raise ModelError(f"The folder holds {len(roots)} models; one is needed.", "Name the folder of one of them.")
     return roots[0]
@@ -90,60 +166,117 @@ def _walk(path: Path, depth: int) -> Iterator[Path]:
 
 
 def _open_v2(root: Path) -> ModelFolder:
-    dataset = _read_json(root / "dataset.json")
-    plans = _read_json(root / "plans.json")
-    folds = _find_folds(root, _CHECKPOINT_V2)
+    dataset, raw = read_json(root / "dataset.json"), read_json(root / "plans.json")
+    folds = _find_folds(root, V2)
+    checkpoint = read_checkpoint(fold_file(root, V2, folds[0]), V2)
+    mirror_axes = checkpoint.get("inference_allowed_mirroring_axes") or ()
     try:
-        configuration = _configuration(root, plans)
-        channels = len(dataset.get("channel_names") or dataset["modality"])
+        configuration = str(checkpoint["init_args"]["configuration"])
+        plans = read_plans_v2(raw, dataset, configuration, mirror_axes)
         labels = _label_names(dataset)
-        name = str(plans["dataset_name"])
+        name = str(raw["dataset_name"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             "The model's plans or data set description lack what nnU-Net writes there.", _REMEDY
         ) from error
-    files = (root / "plans.json", root / "dataset.json", *(root / f"fold_{k}" / _CHECKPOINT_V2 for k in folds))
     return ModelFolder(
         path=root,
         version=2,
         folds=folds,
         dataset=name,
-        channels=channels,
+        channels=plans.channels,
         labels=labels,
         configuration=configuration,
-        sha256=_digest(files),
+        sha256=_digest((root / "plans.json", root / "dataset.json", *(fold_file(root, V2, fold) for fold in folds))),
+        plans=plans,
+        layout=V2,
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _open_v1(root: Path) -> ModelFolder:
+    folds = _find_folds(root, V1)
+    first = fold_file(root, V1, folds[0])
+    description = first.with_name(first.name + ".pkl")
+    raw, stage = read_pickle(root / "plans.pkl"), None
+    if description.is_file():
+        info = read_pickle(description)
+        if isinstance(info, Mapping) and len(info.get("init", ())) > _V1_STAGE:
+            stage = info["init"][_V1_STAGE]
+    if not isinstance(raw, Mapping):
+        raise ModelError("The model's plans.pkl is damaged: not a record.", _REMEDY)
+    plans = read_plans_v1(raw, stage)
+    files = [root / "plans.pkl", *(fold_file(root, V1, fold) for fold in folds)]
+    if description.is_file():
+        files.insert(1, description)
+    return ModelFolder(
+        path=root,
+        version=1,
+        folds=folds,
+        dataset=root.parent.name,
+        channels=plans.channels,
+        labels=tuple(f"label {number}" for number in range(1, plans.heads)),
+        configuration="3d_fullres",
+        sha256=_digest(tuple(files)),
+        plans=plans,
+        layout=V1,
+        postprocessing=_read_postprocessing(root),
+    )
+
+
+def _read_postprocessing(root: Path) -> tuple[tuple[int, ...], ...]:
+    if not (root / _POSTPROCESSING).is_file():
+        return ()
+    content = read_json(root / _POSTPROCESSING)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"The model lacks {path.name}.", _REMEDY) from error
-    except ValueError as error:
-        raise ModelError(f"The model's {path.name} is damaged: it is not JSON.", _REMEDY) from error
-    if not isinstance(content, dict):
-        raise ModelError(f"The model's {path.name} is damaged: not an object.", _REMEDY)
-    return content
+        groups = tuple(
+            tuple(map(int, entry)) if isinstance(entry, list) else (int(entry),)
+            for entry in content["for_which_classes"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError("The model's postprocessing.json is damaged.", _REMEDY) from error
+    return groups
 
 
-def _find_folds(root: Path, checkpoint: str) -> tuple[int, ...]:
+def _open_imported(root: Path) -> ModelFolder:
+    content = read_json(root / "model.json")
+    if content.get("format") != FORMAT:
+        raise ModelError(f"The model.json is not of the format {FORMAT}.", _REMEDY)
+    try:
+        plans = plans_from_json(content["plans"])
+        hashes = {str(name): str(digest) for name, digest in content["sha256"].items()}
+        folds = tuple(sorted(int(name.removeprefix("fold_").removesuffix(".safetensors")) for name in hashes))
+        found = ModelFolder(
+            path=root,
+            version=plans.version,
+            folds=folds,
+            dataset=str(content["dataset"]),
+            channels=plans.channels,
+            labels=tuple(map(str, content["labels"])),
+            configuration=str(content["configuration"]),
+            sha256=_digest((root / "model.json",)),
+            plans=plans,
+            layout=IMPORTED,
+            postprocessing=tuple(tuple(map(int, group)) for group in content.get("postprocessing", ())),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError("The model.json is damaged.", _REMEDY) from error
+    for fold in folds:
+        path = fold_file(root, IMPORTED, fold)
+        if not path.is_file() or file_sha256(path) != hashes.get(path.name):
+            raise ModelError(f"The weights {path.name} are missing or altered: their SHA-256 differs.", _REMEDY)
+    return found
+
+
+def _find_folds(root: Path, layout: Layout) -> tuple[int, ...]:
     numbers = sorted(
         int(folder.name.removeprefix("fold_"))
         for folder in root.glob("fold_*")
-        if folder.name.removeprefix("fold_").isdigit() and (folder / checkpoint).is_file()
+        if folder.name.removeprefix("fold_").isdigit()
     )
-    if not numbers:
-        raise ModelError(f"The model has no fold with a {checkpoint}.", _REMEDY)
-    return tuple(numbers)
-
-
-def _configuration(root: Path, plans: Mapping[str, Any]) -> str:
-    names = list(plans["configurations"])
-    by_folder = root.name.rsplit("__", 1)[-1]
-    if by_folder in names:
-        return by_folder
-    return "3d_fullres" if "3d_fullres" in names else str(names[0])
+    found = tuple(number for number in numbers if fold_file(root, layout, number).is_file())
+    if not found:
+        raise ModelError(f"The model has no fold with a {Path(layout.file).name}.", _REMEDY)
+    return found
 
 
 def _label_names(dataset: Mapping[str, Any]) -> tuple[str, ...]:
@@ -159,6 +292,5 @@ def _label_names(dataset: Mapping[str, Any]) -> tuple[str, ...]:
 def _digest(files: tuple[Path, ...]) -> str:
     digest = hashlib.sha256()
     for path in files:
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()

@@ -106,7 +106,7 @@ def _dataset(channels: int) -> dict[str, Any]:
 
 
 def _write_fold(folder: Path, channels: int, threshold: float) -> None:
-    import torch  # noqa: PLC0415 - heavy
+    import torch
 
     folder.mkdir(exist_ok=True)
     weights = {

@@ -1,0 +1,84 @@
+"""What runs a network: each backend turns a fold's weights into a function from a tile to its outputs.
+
+The function takes (channels, z, y, x) and gives (heads, z, y, x), float32; what it gives may be overwritten by its next
+call.
+"""
+
+# ruff: noqa: PLC0415 - backends are imported only where they run
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from aimi.engine.network import Network
+from aimi.errors import UsageError
+from aimi.image import Note
+
+__all__ = ["DEVICES", "PRECISIONS", "Backend", "TileFunction", "Weights", "open_backend"]
+
+Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
+TileFunction: TypeAlias = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+DEVICES = ("auto", "cpu", "cuda", "cpu-torch")
+PRECISIONS = ("f32", "bf16")
+
+_GPU_FILES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+
+
+class Backend(Protocol):
+    """Runs tiles on a device with a precision."""
+
+    @property
+    def device(self) -> str:
+        """Where tiles run: ``cpu``, ``cuda`` or ``cpu-torch``."""
+
+    @property
+    def precision(self) -> str:
+        """What values have there: ``f32``, ``bf16`` or ``f16``."""
+
+    def compile(self, network: Network, weights: Weights) -> TileFunction:
+        """Give the function of one fold."""
+
+
+def open_backend(device: str, precision: str) -> tuple[Backend, tuple[Note, ...]]:
+    """Give what runs tiles, and what a reader should know of the choice.
+
+    Parameters
+    ----------
+    device : ``auto`` takes a GPU that torch can use, else the CPU through OpenVINO.
+
+    Raises
+    ------
+    UsageError
+        The device or precision is unknown, or the device is not there.
+    """
+    if device not in DEVICES or precision not in PRECISIONS:
+        known = f"devices {', '.join(DEVICES)}; precisions {', '.join(PRECISIONS)}"
+        raise UsageError(f"There is no device {device} with precision {precision}.", f"Known are: {known}.")
+    if device == "cuda" and not _has_cuda():
+        raise UsageError("No GPU can be used: none is there, or torch lacks CUDA.", "Use --device cpu.")
+    if device == "cpu-torch" and importlib.util.find_spec("torch") is None:
+        raise UsageError("torch is not installed.", "Use --device cpu, or install aimi[torch].")
+    if device in ("cuda", "cpu-torch") or (device == "auto" and _has_cuda()):
+        from aimi.engine.backends.torch_backend import TorchBackend
+
+        return TorchBackend("cpu" if device == "cpu-torch" else "cuda"), ()
+    from aimi.engine.backends.openvino_backend import OpenVinoBackend, has_bf16
+
+    if precision == "bf16" and not has_bf16():
+        sentence = "bf16 was asked for, but this CPU does not compute in bf16; the run used f32."
+        return OpenVinoBackend("f32"), (Note("precision-f32", sentence),)
+    return OpenVinoBackend(precision), ()
+
+
+def _has_cuda() -> bool:
+    # torch takes seconds to import: look for a GPU first
+    if not any(path.exists() for path in _GPU_FILES) or importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())

@@ -1,0 +1,185 @@
+"""The weights of one fold, from whatever file holds them, and the imported format.
+
+nnU-Net's own checkpoints are read through :mod:`aimi.engine.pickles`; nothing in them is run. The imported format is
+``model.json`` (plans, names, hashes, licence, source) beside one safetensors file per fold with exactly the tensors
+that inference reads: no optimizer, no second names of one storage, no heads of deep supervision. A v2 checkpoint names
+three tensors for each one that it stores, and half of it is the optimizer's.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save_file
+
+from aimi.engine.network import Network
+from aimi.engine.pickles import Tensor, read_torch_file
+from aimi.errors import ModelError
+
+__all__ = [
+    "FORMAT",
+    "IMPORTED",
+    "V1",
+    "V2",
+    "Layout",
+    "Weights",
+    "file_sha256",
+    "fold_file",
+    "read_checkpoint",
+    "read_json",
+    "read_weights",
+    "write_weights",
+]
+
+FORMAT = "aimi-model-1"
+"""What ``model.json`` says of itself."""
+
+Weights = dict[str, npt.NDArray[Any]]
+
+_REMEDY = "Get the model again (`aimi models fetch`)."
+_DTYPES: Mapping[str, npt.DTypeLike] = {"F32": np.float32, "F16": np.float16}
+_MAX_HEADER = 1 << 26
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a kind of model folder keeps the weights of a fold.
+
+    Parameters
+    ----------
+    file : below the folder, with ``{fold}``.
+    state : the key of the weights in a torch file; empty for safetensors.
+    """
+
+    file: str
+    state: str
+
+
+V2 = Layout("fold_{fold}/checkpoint_final.pth", "network_weights")
+V1 = Layout("fold_{fold}/model_final_checkpoint.model", "state_dict")
+IMPORTED = Layout("fold_{fold}.safetensors", "")
+
+
+def fold_file(root: Path, layout: Layout, fold: int) -> Path:
+    """Give the file of a fold's weights."""
+    return root / layout.file.format(fold=fold)
+
+
+def read_checkpoint(path: Path, layout: Layout) -> Mapping[str, Any]:
+    """Give what nnU-Net's checkpoint holds, with unread tensors.
+
+    Raises
+    ------
+    ModelError
+        It is missing, damaged, or not a checkpoint.
+    """
+    try:
+        content = read_torch_file(path)
+    except OSError as error:
+        raise ModelError(f"The weights {path.name} of the model cannot be read.", _REMEDY) from error
+    if not isinstance(content, Mapping) or not isinstance(content.get(layout.state), Mapping):
+        raise ModelError(f"The file {path.name} of the model holds no weights of nnU-Net.", _REMEDY)
+    return content
+
+
+def read_weights(path: Path, layout: Layout, network: Network) -> Weights:
+    """Give the tensors that a network needs, mapped from the file where that is possible.
+
+    Raises
+    ------
+    ModelError
+        One is missing or has another shape than the plans say.
+    """
+    found = _read_torch(path, layout, network) if layout.state else _read_safetensors(path, network)
+    for name, shape in network.weights.items():
+        if found[name].shape != shape:
+            message = f"The weight {name} has the shape {found[name].shape}, the plans say {shape}."
+            raise ModelError(message, "Weights and plans are of different models; get the model again.")
+        if found[name].dtype not in (np.float32, np.float16):
+            raise ModelError(f"The weight {name} is {found[name].dtype}, not a float.", _REMEDY)
+    return found
+
+
+def _read_torch(path: Path, layout: Layout, network: Network) -> Weights:
+    state = read_checkpoint(path, layout)[layout.state]
+    tensors = {_plain_name(str(name)): tensor for name, tensor in state.items()}
+    found = {}
+    for name in network.weights:
+        tensor = tensors.get(name)
+        if not isinstance(tensor, Tensor):
+            raise ModelError(f"The weights {path.name} lack {name}, which the plans call for.", _REMEDY)
+        found[name] = tensor.array()
+    return found
+
+
+def _plain_name(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _read_safetensors(path: Path, network: Network) -> Weights:
+    """Map the tensors: eight bytes give the length of a JSON header, the values follow in little-endian order."""
+    try:
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > min(_MAX_HEADER, path.stat().st_size):
+                raise ModelError(f"The weights {path.name} of the model are damaged.", _REMEDY)
+            header = json.loads(stream.read(length))
+        missing = set(network.weights) - set(header)
+        if missing:
+            raise ModelError(f"The weights {path.name} lack {min(missing)}, which the plans call for.", _REMEDY)
+        return {name: _map_tensor(path, header[name], 8 + length) for name in network.weights}
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise ModelError(f"The weights {path.name} of the model are damaged.", _REMEDY) from error
+
+
+def _map_tensor(path: Path, entry: Mapping[str, Any], base: int) -> npt.NDArray[Any]:
+    start, stop = entry["data_offsets"]
+    values = np.memmap(path, _DTYPES[entry["dtype"]], mode="r", offset=base + start, shape=tuple(entry["shape"]))
+    if values.nbytes != stop - start:
+        raise ValueError("a tensor's size is not its shape's")
+    return values
+
+
+def write_weights(path: Path, weights: Mapping[str, npt.NDArray[Any]], precision: str) -> None:
+    """Write a fold's tensors as safetensors.
+
+    Parameters
+    ----------
+    precision : ``f32``, or ``f16`` for half the size: each value is rounded to eleven bits.
+    """
+    dtype = {"f32": np.float32, "f16": np.float16}[precision]
+    save_file({name: np.ascontiguousarray(array, dtype) for name, array in weights.items()}, path)
+
+
+def file_sha256(path: Path) -> str:
+    """Give a file's digest."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Give a JSON object of the model.
+
+    Raises
+    ------
+    ModelError
+        It is missing, or not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"The model lacks {path.name}.", _REMEDY) from error
+    except ValueError as error:
+        raise ModelError(f"The model's {path.name} is damaged: it is not JSON.", _REMEDY) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"The model's {path.name} is damaged: not an object.", _REMEDY)
+    return content

@@ -1,0 +1,153 @@
+"""What a run will need, known before it starts.
+
+The estimate adds the arrays that a run holds and the largest set of values that are live at once in the network. For
+OpenVINO it was checked against the peak of whole runs (``benchmarks/engine.py``).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimi.engine.network import (
+    AveragePool,
+    Concatenation,
+    Convolution,
+    Network,
+    TransposedConvolution,
+)
+from aimi.engine.resampling import Shape
+from aimi.errors import ResourceError
+
+__all__ = ["Need", "available_memory", "check_memory", "live_values", "need_of"]
+
+_BASE = 300 << 20
+"""Bytes of the interpreter with its libraries."""
+
+_FLOAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes that a run takes at its peak.
+
+    Parameters
+    ----------
+    image : the channels on the image's grid, as given and as float32.
+    network : weights as read and as packed, and live values.
+    sums : of the outputs, on the network's grid.
+    """
+
+    image: int
+    network: int
+    sums: int
+
+    @property
+    def total(self) -> int:
+        """All together, with the program itself."""
+        return _BASE + self.image + self.network + self.sums
+
+
+def live_values(network: Network) -> int:
+    """Give the largest number of values that are live at once while a tile runs."""
+    last = {source: index for index, layer in enumerate(network.layers) for source in network.sources(layer)}
+    shapes: dict[int, tuple[int, Shape]] = {0: (network.channels, network.patch)}
+    largest = 0
+    for index, layer in enumerate(network.layers):
+        features, shape = shapes[network.sources(layer)[0]]
+        if isinstance(layer, Convolution):
+            features, shape = network.weights[layer.weight][0], _shrunk(shape, layer.stride)
+        elif isinstance(layer, TransposedConvolution):
+            features, shape = network.weights[layer.weight][1], _grown(shape, layer.stride)
+        elif isinstance(layer, Concatenation):
+            features += shapes[layer.second][0]
+        elif isinstance(layer, AveragePool):
+            shape = _shrunk(shape, layer.stride)
+        shapes[index + 1] = (features, shape)
+        largest = max(largest, sum(count * _product(size) for count, size in shapes.values()))
+        for value in [value for value in shapes if last.get(value, len(network.layers)) <= index]:
+            del shapes[value]
+    return largest
+
+
+def _shrunk(shape: Shape, stride: Shape) -> Shape:
+    return -(-shape[0] // stride[0]), -(-shape[1] // stride[1]), -(-shape[2] // stride[2])
+
+
+def _grown(shape: Shape, stride: Shape) -> Shape:
+    return shape[0] * stride[0], shape[1] * stride[1], shape[2] * stride[2]
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    result = 1
+    for length in shape:
+        result *= length
+    return result
+
+
+def need_of(
+    network: Network, image_voxels: int, network_voxels: int, *, bytes_per_value: int, sums: int, kept_labels: int
+) -> Need:
+    """Estimate a run.
+
+    Parameters
+    ----------
+    bytes_per_value : of the network's values, 4 or 2.
+    sums : number of sums of all outputs that are held at once.
+    kept_labels : number of label arrays on the network's grid.
+    """
+    weights = sum(_product(shape) for shape in network.weights.values()) * _FLOAT
+    return Need(
+        image=image_voxels * network.channels * (_FLOAT + _FLOAT) + image_voxels,
+        network=2 * weights + live_values(network) * bytes_per_value,
+        sums=network_voxels * (_FLOAT * (network.heads * sums + network.channels) + kept_labels),
+    )
+
+
+def available_memory() -> int | None:
+    """Give the bytes that this process may still take, of the machine and of its control group; None if unknown."""
+    found = [value for value in (_machine(), _control_group()) if value is not None]
+    return min(found, default=None)
+
+
+def _machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _control_group() -> int | None:
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        statistics = (group / "memory.stat").read_text(encoding="ascii").split()
+        used -= int(statistics[statistics.index("inactive_file") + 1])  # cached files, given back when needed
+    except (OSError, ValueError):
+        return None
+    return int(limit) - used if limit.isdigit() else None
+
+
+def check_memory(need: Need, limit: int | None) -> None:
+    """Refuse a run that will not fit.
+
+    Parameters
+    ----------
+    limit : bytes that the user allows; None means what the machine has.
+
+    Raises
+    ------
+    ResourceError
+        With what is needed and what there is.
+    """
+    if limit is not None and need.total > limit:
+        message = f"The run needs about {_gigabytes(need.total)}, more than the {_gigabytes(limit)} that are allowed."
+        raise ResourceError(message, "Raise --max-memory, or use a region or a smaller image.")
+    free = available_memory()
+    if free is not None and need.total - _BASE > free:
+        message = f"The run needs about {_gigabytes(need.total)}; {_gigabytes(free)} of memory are available."
+        raise ResourceError(message, "Free memory, or run it on a larger machine.")
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / (1 << 30):.2f} GiB"

@@ -1,0 +1,179 @@
+"""From the image to what the network sees: crop, normalise, resample, with the numbers of nnU-Net.
+
+v2 normalises and then resamples; v1 resamples and then normalises. Both crop to the box of non-zero voxels first.
+
+References
+----------
+nnunetv2 2.8.1, ``preprocessing/preprocessors/default_preprocessor.py``, ``run_case_npy``, ``cropping/cropping.py`` and
+``normalization/default_normalization_schemes.py``; nnunet 1.7.1, ``preprocessing/preprocessing.py``,
+``GenericPreprocessor.resample_and_normalize``, and ``preprocessing/cropping.py``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from aimi.engine.plans import Normalization, Plans, Scheme
+from aimi.engine.resampling import ResamplingRule, Shape, new_shape, resample, separate_axis
+from aimi.errors import InputError
+
+__all__ = ["Geometry", "Preprocessed", "preprocess"]
+
+Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+_EPSILON = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The way back from the network's grid.
+
+    Parameters
+    ----------
+    shape : of the image, in the network's axes.
+    box : the part of it that was kept.
+    spacing : of the image, mm, in the network's axes.
+    network_shape : of the kept part on the network's grid.
+    """
+
+    shape: Shape
+    box: tuple[slice, slice, slice]
+    spacing: tuple[float, float, float]
+    network_shape: Shape
+
+    @property
+    def cropped_shape(self) -> Shape:
+        """The shape of the kept part on the image's grid."""
+        first, second, third = (part.stop - part.start for part in self.box)
+        return first, second, third
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessed:
+    """What the network sees: (channels, z, y, x)."""
+
+    array: Array
+    geometry: Geometry
+
+
+def preprocess(array: Array, spacing: tuple[float, float, float], plans: Plans) -> Preprocessed:
+    """Crop, normalise and resample an image.
+
+    Parameters
+    ----------
+    array : (channels, z, y, x), in the orientation of the training, before the plans' transposition; it is overwritten.
+    spacing : mm, in the same axes.
+
+    Raises
+    ------
+    InputError
+        A channel whose values a plan wants to be colours is not in 0 .. 255.
+    """
+    first, second, third = plans.transpose
+    array = array.transpose(0, first + 1, second + 1, third + 1)
+    spacing = (spacing[first], spacing[second], spacing[third])
+    shape: Shape = (array.shape[1], array.shape[2], array.shape[3])
+    box = _nonzero_box(array)
+    mask = _filled_mask(array)[box] if any(entry.inside_mask for entry in plans.normalizations) else None
+    array = array[(slice(None), *box)]
+    cropped = (array.shape[1], array.shape[2], array.shape[3])
+    geometry = Geometry(shape, box, spacing, new_shape(cropped, spacing, plans.spacing))
+    run = _preprocess_v1 if plans.version == 1 else _preprocess_v2
+    return Preprocessed(run(array, mask, geometry, plans), geometry)
+
+
+def _nonzero_box(array: Array) -> tuple[slice, slice, slice]:
+    """Give the box of voxels that are not zero in some channel; the whole where all are."""
+    nonzero = np.zeros(array.shape[1:], np.bool_)
+    for channel in array:
+        nonzero |= channel != 0
+    spans = []
+    for axis in range(3):
+        used = np.flatnonzero(nonzero.any(axis=tuple(other for other in range(3) if other != axis)))
+        spans.append(slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, array.shape[axis + 1]))
+    return spans[0], spans[1], spans[2]
+
+
+def _filled_mask(array: Array) -> Mask:
+    nonzero = (array != 0).any(axis=0)
+    mask: Mask = ndimage.binary_fill_holes(nonzero) if nonzero.any() else ~nonzero
+    return mask
+
+
+def _preprocess_v2(array: Array, mask: Mask | None, geometry: Geometry, plans: Plans) -> Array:
+    separate = separate_axis(geometry.spacing, plans.spacing, plans.data_rule)
+    result = np.empty((plans.channels, *geometry.network_shape), np.float32)
+    for channel, entry in enumerate(plans.normalizations):
+        _normalize_v2(array[channel], mask, entry)
+        result[channel] = resample(array[channel], geometry.network_shape, plans.data_rule, separate)
+    return result
+
+
+def _normalize_v2(image: Array, mask: Mask | None, entry: Normalization) -> None:  # in place
+    match entry.scheme:
+        case Scheme.CT:
+            np.clip(image, entry.lower, entry.upper, out=image)
+            image -= entry.mean
+            image /= max(entry.deviation, _EPSILON)
+        case Scheme.ZSCORE if mask is not None and entry.inside_mask:
+            inside = image[mask]
+            image[mask] = (inside - inside.mean()) / max(inside.std(), _EPSILON)
+        case Scheme.ZSCORE:
+            mean, deviation = image.mean(), image.std()
+            image -= mean
+            image /= max(deviation, _EPSILON)
+        case Scheme.TO_01:
+            image -= image.min()
+            image /= max(image.max(), _EPSILON)
+        case Scheme.RGB_TO_01:
+            if image.min() < 0 or image.max() > 255:  # noqa: PLR2004 - the range of 8 bits
+                raise InputError("A channel that the model takes as a colour is not in 0 to 255.", "Use another model.")
+            image /= 255.0
+
+
+def _preprocess_v1(array: Array, mask: Mask | None, geometry: Geometry, plans: Plans) -> Array:
+    separate = separate_axis(geometry.spacing, plans.spacing, plans.data_rule)
+    resampled_mask = None
+    if mask is not None:
+        resampled_mask = _resample_mask_v1(mask, geometry, separate)
+    result = np.empty((plans.channels, *geometry.network_shape), np.float32)
+    for channel, entry in enumerate(plans.normalizations):
+        image = array[channel]
+        image[np.isnan(image)] = 0
+        result[channel] = resample(image, geometry.network_shape, plans.data_rule, separate)
+        _normalize_v1(result[channel], resampled_mask, entry)
+    return result
+
+
+def _resample_mask_v1(mask: Mask, geometry: Geometry, separate: int | None) -> Mask:
+    """Give the mask as v1 resamples its segmentation of two values: linear, then cut at a half."""
+    shares = resample(mask.astype(np.float32), geometry.network_shape, ResamplingRule(order=1), separate)
+    return shares >= 0.5  # noqa: PLR2004 - a half
+
+
+def _normalize_v1(image: Array, mask: Mask | None, entry: Normalization) -> None:  # in place
+    match entry.scheme:
+        case Scheme.CT:
+            np.clip(image, entry.lower, entry.upper, out=image)
+            image -= entry.mean
+            image /= entry.deviation
+        case Scheme.CT_OWN:
+            between = image[(image > entry.lower) & (image < entry.upper)]
+            if between.size == 0:
+                limits = f"{entry.lower:g} and {entry.upper:g}"
+                raise InputError(f"No voxel lies between {limits}, the range of the training.", "Check the image.")
+            np.clip(image, entry.lower, entry.upper, out=image)
+            image -= between.mean()
+            image /= between.std()
+        case Scheme.ZSCORE if mask is not None and entry.inside_mask:
+            inside = image[mask]
+            image[mask] = (inside - inside.mean()) / (inside.std() + _EPSILON)
+        case Scheme.ZSCORE:
+            mean, deviation = image.mean(), image.std()
+            image -= mean
+            image /= deviation + _EPSILON
+    if mask is not None and entry.inside_mask and entry.scheme is not Scheme.NONE:
+        image[~mask] = 0

@@ -1,0 +1,226 @@
+"""Resampling as nnU-Net does it, as one small matrix per axis.
+
+nnU-Net resizes with scikit-image (``mode="edge"``, no anti-aliasing): a spline of order 0, 1 or 3 over cell centres,
+then a clip to the range of the input. Before the clip it is linear and separable, so each axis is a matrix that is
+found by resizing unit vectors with the very function that scikit-image calls. Rows of that matrix die away within
+some tens of columns; the product is taken block by block over the columns that matter.
+
+A plan whose spacing or whose image is anisotropic is resized slice by slice (each slice clipped by itself) and then
+along the low-resolution axis with its own order, mostly nearest.
+
+References
+----------
+nnunetv2 2.8.1, ``preprocessing/resampling/default_resampling.py``; nnunet 1.7.1, ``preprocessing/preprocessing.py``
+(the same numbers); scikit-image 0.26, ``transform/_warps.py``, ``resize``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+__all__ = [
+    "ANISOTROPY",
+    "Axis",
+    "ResamplingRule",
+    "Shape",
+    "Spacing",
+    "axis_matrix",
+    "linear_axis",
+    "nearest_index",
+    "new_shape",
+    "resample",
+    "separate_axis",
+]
+
+Shape = tuple[int, int, int]
+Spacing = Sequence[float]
+Matrix = npt.NDArray[np.float64]
+
+ANISOTROPY = 3.0
+"""Spacings that differ by more than this factor make the axis of the largest one separate."""
+
+_BLOCK = 32
+_PLANES = 8
+_NEGLIGIBLE = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class ResamplingRule:
+    """How the plans want arrays resampled.
+
+    Parameters
+    ----------
+    order : of the spline.
+    order_z : along a separate axis.
+    separate_z : whether there is one; None lets the spacings decide.
+    """
+
+    order: int
+    order_z: int = 0
+    separate_z: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Linear interpolation along one axis.
+
+    Output ``n`` is ``(1 - weight[n]) * input[lower[n]] + weight[n] * input[upper[n]]``.
+    """
+
+    lower: npt.NDArray[np.intp]
+    upper: npt.NDArray[np.intp]
+    weight: npt.NDArray[np.float32]
+
+
+def new_shape(shape: Sequence[int], spacing: Spacing, target: Spacing) -> Shape:
+    """Give the shape of a grid of the same extent with another spacing."""
+    first, second, third = (round(old / new * count) for old, new, count in zip(spacing, target, shape, strict=True))
+    return first, second, third
+
+
+def separate_axis(spacing: Spacing, target: Spacing, rule: ResamplingRule) -> int | None:
+    """Give the axis that is resampled by itself, or None."""
+    if rule.separate_z is False:
+        return None
+    if rule.separate_z is True or _is_anisotropic(spacing):
+        return _coarsest(spacing)
+    return _coarsest(target) if _is_anisotropic(target) else None
+
+
+def _is_anisotropic(spacing: Spacing) -> bool:
+    return max(spacing) / min(spacing) > ANISOTROPY
+
+
+def _coarsest(spacing: Spacing) -> int | None:
+    # two axes that are equally coarse make none separate
+    axes = [axis for axis, step in enumerate(spacing) if max(spacing) / step == 1]
+    return axes[0] if len(axes) == 1 else None
+
+
+@lru_cache(maxsize=32)
+def axis_matrix(count_in: int, count_out: int, order: int) -> Matrix:
+    """Give the matrix, shape (count_out, count_in), that resizes one axis with a spline of an order; read-only."""
+    factor = float(1 / np.divide(count_in, count_out))
+    units = np.eye(count_in)
+    spline: Any = order  # scipy is typed with each order as a literal
+    columns = [
+        ndimage.zoom(block, (factor, 1.0), order=spline, mode="nearest", grid_mode=True)
+        for block in np.split(units, range(_BLOCK, count_in, _BLOCK), axis=1)
+    ]
+    matrix: Matrix = np.concatenate(columns, axis=1)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def nearest_index(count_in: int, count_out: int) -> npt.NDArray[np.intp]:
+    """Give the input index of each output along an axis that is resampled with order 0: half goes up."""
+    position = float(count_in) / count_out * (np.arange(count_out) + 0.5) - 0.5
+    index: npt.NDArray[np.intp] = np.clip(np.floor(position + 0.5), 0, count_in - 1).astype(np.intp)
+    return index
+
+
+def linear_axis(count_in: int, count_out: int) -> Axis:
+    """Give the two neighbours and the weight of each output along an axis that is resampled with order 1."""
+    position = float(count_in) / count_out * (np.arange(count_out) + 0.5) - 0.5
+    position = np.clip(position, 0, count_in - 1)
+    lower = np.floor(position).astype(np.intp)
+    upper = np.minimum(lower + 1, count_in - 1)
+    return Axis(lower=lower, upper=upper, weight=(position - lower).astype(np.float32))
+
+
+def resample(
+    array: npt.NDArray[np.float32], shape: Shape, rule: ResamplingRule, separate: int | None
+) -> npt.NDArray[np.float32]:
+    """Resample one channel.
+
+    Parameters
+    ----------
+    array : three axes.
+    separate : as :func:`separate_axis` gives it.
+
+    Returns
+    -------
+    The array itself where the shape is the same already.
+    """
+    if array.shape == shape:
+        return array
+    if separate is None:
+        return _resize(array, shape, rule.order)
+    return _resize_separately(array, shape, rule, separate)
+
+
+def _resize(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
+    result = np.empty(shape, dtype=np.float32)
+    matrix = _first_matrix(array.shape[0], shape[0], order)
+    window: dict[int, npt.NDArray[np.float64]] = {}
+    for rows, columns in _bands(matrix, _PLANES):
+        # only the planes that this block of rows needs are held in double precision
+        window = {
+            index: window[index] if index in window else _resize_plane(array[index], shape[1:], order)
+            for index in range(columns.start, columns.stop)
+        }
+        stacked = np.stack(list(window.values())).reshape(len(window), -1)
+        result[rows] = (matrix[rows, columns] @ stacked).reshape(-1, *shape[1:])
+    np.clip(result, array.min(), array.max(), out=result)
+    return result
+
+
+def _first_matrix(count_in: int, count_out: int, order: int) -> Matrix:
+    return np.eye(count_in) if count_in == count_out else axis_matrix(count_in, count_out, order)
+
+
+def _resize_plane(plane: npt.NDArray[Any], shape: tuple[int, int], order: int) -> npt.NDArray[np.float64]:
+    """Resize a plane without clipping, the axis that shrinks more first."""
+    exact = plane.astype(np.float64)
+    if shape[0] / plane.shape[0] <= shape[1] / plane.shape[1]:
+        return _right(_left(exact, shape[0], order), shape[1], order)
+    return _left(_right(exact, shape[1], order), shape[0], order)
+
+
+def _left(plane: npt.NDArray[np.float64], count: int, order: int) -> npt.NDArray[np.float64]:
+    if plane.shape[0] == count:
+        return plane
+    matrix = axis_matrix(plane.shape[0], count, order)
+    result = np.empty((count, plane.shape[1]))
+    for rows, columns in _bands(matrix):
+        np.matmul(matrix[rows, columns], plane[columns], out=result[rows])
+    return result
+
+
+def _right(plane: npt.NDArray[np.float64], count: int, order: int) -> npt.NDArray[np.float64]:
+    return np.ascontiguousarray(_left(np.ascontiguousarray(plane.T), count, order).T)
+
+
+def _bands(matrix: Matrix, block: int = _BLOCK) -> list[tuple[slice, slice]]:
+    """Give blocks of rows, each with the columns outside which its entries do not matter."""
+    bands = []
+    for start in range(0, matrix.shape[0], block):
+        rows = slice(start, min(start + block, matrix.shape[0]))
+        used = np.flatnonzero(np.abs(matrix[rows]).max(axis=0) > _NEGLIGIBLE)
+        bands.append((rows, slice(int(used[0]), int(used[-1]) + 1)))
+    return bands
+
+
+def _resize_separately(
+    array: npt.NDArray[np.float32], shape: Shape, rule: ResamplingRule, separate: int
+) -> npt.NDArray[np.float32]:
+    planes = np.moveaxis(array, separate, 0)
+    first, second = (count for axis, count in enumerate(shape) if axis != separate)
+    resized = np.empty((planes.shape[0], first, second), dtype=np.float32)
+    for index, plane in enumerate(planes):
+        if plane.shape == (first, second):
+            resized[index] = plane
+            continue
+        resized[index] = np.clip(_resize_plane(plane, (first, second), rule.order), plane.min(), plane.max())
+    count = shape[separate]
+    if rule.order_z == 0:
+        stacked = resized[nearest_index(planes.shape[0], count)]
+    else:
+        matrix = _first_matrix(planes.shape[0], count, rule.order_z)
+        stacked = np.tensordot(matrix, resized, axes=(1, 0)).astype(np.float32)
+    return np.ascontiguousarray(np.moveaxis(stacked, 0, separate))

@@ -1,0 +1,91 @@
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aimi.engine.pickles import read_pickle, read_torch_file
+from aimi.errors import ModelError
+
+
+class _Caller:
+    """Pickles as a call."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+MALICIOUS = {
+    "system": _Caller(__import__("os").system, "true"),
+    "eval": _Caller(eval, "1"),
+    "getattr": _Caller(getattr, {}, "clear"),
+    "open": _Caller(open, "/dev/null"),
+    "import": _Caller(__import__, "os"),
+    "a large array": _Caller(np.ndarray, (1 << 40,)),
+}
+
+
+@pytest.mark.parametrize("name", MALICIOUS)
+def test_pickle_that_calls_something_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "plans.pkl").write_bytes(pickle.dumps({"a": MALICIOUS[name]}))
+    with pytest.raises(ModelError):
+        read_pickle(tmp_path / "plans.pkl")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_weights_that_call_something_are_refused(tmp_path: Path, is_zip: bool) -> None:
+    torch.save({"w": MALICIOUS["system"]}, tmp_path / "w.pth", _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(ModelError, match=r"wants to run \w+\.system"):
+        read_torch_file(tmp_path / "w.pth")
+
+
+def test_pickle_that_sets_an_attribute_of_a_known_function_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plans.pkl").write_bytes(b"cnumpy.core.multiarray\nscalar\n(N(dVmake\nI1\nstb.")
+    with pytest.raises(ModelError):
+        read_pickle(tmp_path / "plans.pkl")
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_plain_values_and_arrays_are_read_as_written(tmp_path: Path, protocol: int) -> None:
+    content = OrderedDict(a=[1, 2.5, None, "x"], b=np.arange(6.0).reshape(2, 3), c=np.float64(1.5), d={0: (True,)})
+    (tmp_path / "plans.pkl").write_bytes(pickle.dumps(content, protocol))
+    found = read_pickle(tmp_path / "plans.pkl")
+    assert (found["a"], found["c"], found["d"]) == (content["a"], 1.5, {0: (True,)})
+    np.testing.assert_array_equal(found["b"], content["b"])
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_tensors_are_read_as_torch_wrote_them(tmp_path: Path, is_zip: bool) -> None:
+    whole = torch.randn(4, 5)
+    state = {"whole": whole, "turned": whole.T, "part": whole[1:3, 2:], "half": whole.half(), "none": torch.zeros(0)}
+    torch.save({"w": state, "p": torch.nn.Parameter(whole)}, tmp_path / "w", _use_new_zipfile_serialization=is_zip)
+    found = read_torch_file(tmp_path / "w")
+    for name, tensor in state.items():
+        np.testing.assert_array_equal(found["w"][name].array(), tensor.numpy())
+    np.testing.assert_array_equal(found["p"].array(), whole.numpy())
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_a_model_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "w.pth"
+    path.write_bytes(content)
+    with pytest.raises(ModelError):
+        read_torch_file(path)
+
+
+@given(st.data())
+def test_truncated_weights_are_a_model_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("cut") / "w.pth"
+    torch.save({"w": torch.arange(50.0)}, path)
+    path.write_bytes(path.read_bytes()[: data.draw(st.integers(0, path.stat().st_size - 30))])
+    with pytest.raises(ModelError):
+        read_torch_file(path)["w"].array()
