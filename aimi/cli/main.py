@@ -71,12 +71,18 @@ app.command("convert")(convert_command.convert)
 app.add_typer(models_command.app, name="models")
 
 
-def main() -> None:
-    """Run the command and end the process with its status."""
-    interruption = Interruption()
-    interruption.watch()
+def main(interruption: Interruption | None = None) -> None:
+    """Run the command and end the process with its status.
+
+    Parameters
+    ----------
+    interruption : one that watches already, or None to begin watching.
+    """
+    watching = interruption or Interruption()
+    if interruption is None:
+        watching.watch()
     try:
-        status = typer.main.get_command(app)(standalone_mode=False, obj=interruption)
+        status = typer.main.get_command(app)(standalone_mode=False, obj=watching)
     except click.ClickException as err:
         err.show()
         sys.exit(err.exit_code)

@@ -1,5 +1,5 @@
 """Annotate the liver on CT: ``python apps/liver_ct -i STUDY -o OUT -m MODELS``."""
 
-from app import run
+from operators.launch import launch
 
-raise SystemExit(run())
+raise SystemExit(launch("app:run"))

@@ -1,8 +1,9 @@
 """Liver on CT: one axial CT of the abdomen in, the liver out."""
 
 from aimi.tasks.liver_ct import LIVER_CT
-from operators.application import TaskApplication, main
+from operators.application import TaskApplication, conduct
 from operators.dicom_seg_writer import DicomSegWriterOperator
+from operators.launch import Launched
 from operators.nnunet_ensemble import NnunetEnsembleOperator
 from operators.region_filter import RegionFilterOperator
 from operators.series_selector import SeriesSelectorOperator
@@ -30,6 +31,6 @@ class LiverCtApp(TaskApplication):
         self.add_flow(region_filter, self.writer, {("segments", "segments")})
 
 
-def run() -> int:
-    """Run from the command line; give the exit status."""
-    return main(LiverCtApp, LIVER_CT)
+def run(launched: Launched) -> int:
+    """Annotate the liver; give the exit status."""
+    return conduct(LiverCtApp, LIVER_CT, launched)

@@ -5,24 +5,38 @@
 """
 
 import sys
+from typing import TYPE_CHECKING
 
-from aimi.tasks import register
-from tests.end_to_end.threshold_task import PROOF
+from aimi.interruption import Interruption
+
+if TYPE_CHECKING:
+    from operators.launch import Launched
+
+
+def run(launched: "Launched") -> int:
+    """Run the proof as an application."""
+    from apps.liver_ct.app import LiverCtApp
+    from operators.application import conduct
+    from tests.end_to_end.threshold_task import PROOF
+
+    return conduct(LiverCtApp, PROOF, launched)
 
 
 def main() -> None:
     road, *arguments = sys.argv[1:]
+    interruption = Interruption()
+    interruption.watch()
+    if road == "application":
+        from operators.launch import launch
+
+        raise SystemExit(launch("tests.end_to_end.proof_process:run", arguments, interruption=interruption))
+    from aimi.cli.main import main as command
+    from aimi.tasks import register
+    from tests.end_to_end.threshold_task import PROOF
+
+    sys.argv = ["aimi", *arguments]
     with register(PROOF):
-        if road == "command":
-            from aimi.cli.main import main as command
-
-            sys.argv = ["aimi", *arguments]
-            command()
-        else:
-            from apps.liver_ct.app import LiverCtApp
-            from operators.application import main as application
-
-            raise SystemExit(application(LiverCtApp, PROOF, arguments))
+        command(interruption)
 
 
 if __name__ == "__main__":
