@@ -52,6 +52,11 @@ _STORAGE_TYPES: Mapping[str, npt.DTypeLike] = {
 }
 
 
+def _refuse_state(_self: object, _state: object) -> None:
+    """Stand for ``__setstate__``: a frozen record with slots would take its fields from the pickle."""
+    raise ModelError("A file of the model wants to change what it is read with.", _REMEDY)
+
+
 @dataclass(frozen=True, slots=True)
 class _Storage:
     """Where a storage lies: a position in the file, or its key until that is known."""
@@ -59,6 +64,8 @@ class _Storage:
     key: str
     dtype: np.dtype[Any]
     count: int
+
+    __setstate__ = _refuse_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,8 @@ class Tensor:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     source: "_Source"
+
+    __setstate__ = _refuse_state
 
     def array(self) -> npt.NDArray[Any]:
         """Give the values, mapped from the file where they lie in order, else copied."""
@@ -244,6 +253,8 @@ class _Maker:
     """A function that a pickle may call but not change."""
 
     make: Callable[..., Any]
+
+    __setstate__ = _refuse_state
 
     def __call__(self, *arguments: object) -> Any:  # noqa: ANN401 - what the function gives
         return self.make(*arguments)
