@@ -7,7 +7,7 @@ import pytest
 
 from aimi import regions
 from aimi.image import Image
-from aimi.measure_uptake import PEAK_RADIUS_MM, Uptake, measure_uptake, sphere_fractions
+from aimi.measure import PEAK_RADIUS_MM, Uptake, measure_uptake, sphere_fractions
 
 SPACING = (3.27, 4.0, 2.5)
 

@@ -17,9 +17,25 @@ from aimi import regions
 from aimi.dicom import study, volume
 from aimi.image import Code, Image, LabelMap, Segment
 from aimi.measure import measure
-from aimi.preview import Text, encode_png, label_raster, legend_lines, outline_raster, plan, render
-from aimi.preview_layout import Letters, Panel, Plane, orientation_letters
-from aimi.preview_window import LUNG, SOFT_TISSUE, Window, default_window, suv_window, to_grey
+from aimi.preview import (
+    LUNG,
+    SOFT_TISSUE,
+    Letters,
+    Panel,
+    Plane,
+    Text,
+    Window,
+    default_window,
+    encode_png,
+    label_raster,
+    legend_lines,
+    orientation_letters,
+    outline_raster,
+    plan,
+    render,
+    suv_window,
+    to_grey,
+)
 
 TISSUE = Code("85756007", "SCT", "Tissue")
 COLORS = ((230, 60, 40), (40, 210, 80), (60, 120, 250))
@@ -346,6 +362,17 @@ def test_many_segments_fit_the_legend() -> None:
     panel = plan(labels).panels[-1]
     below = np.s_[panel.box.top : panel.box.bottom, panel.box.left : panel.box.right]
     assert np.array_equal(np.asarray(few)[below], np.asarray(many)[below])
+
+
+def test_long_words_are_shortened_and_leave_the_badge_and_the_warning_free() -> None:
+    image, labels = make_pair(make_anatomy().transpose(2, 1, 0), make_affine())
+    long = "W" * 300
+    picture = np.asarray(render(image, labels, measure(labels), text=Text(long, long, long), modality="CT"))
+    plain = np.asarray(render(image, labels, measure(labels), text=Text(""), modality="CT"))
+    badge, warning = np.s_[8:50, 1010:], np.s_[-40:, :290]
+    assert np.array_equal(picture[badge], plain[badge])
+    assert np.array_equal(picture[warning], plain[warning])
+    assert not np.array_equal(picture, plain)
 
 
 def as_image(values: npt.NDArray[np.generic], units: str) -> Image:

@@ -1,12 +1,4 @@
-"""The picture of a result: three planes through the largest finding, outlines, legend.
-
-Made for a quick look by a person who knows anatomy: is it the right organ, the right side, the right way up, and
-does the outline follow it? Geometry is in :mod:`aimi.preview_layout`, grey values in :mod:`aimi.preview_window`.
-
-Outlines run along the edges of voxels, one pixel inside and one outside, in the color of the segment; they are not
-smoothed, since the result is not. The picture holds no text but what the caller gives, measures, and fixed words.
-The same input gives the same bytes.
-"""
+"""Draw the picture: images, outlines, letters, scale bars, legend."""
 
 import io
 from collections.abc import Sequence
@@ -21,11 +13,12 @@ from PIL import ImageDraw, ImageFont
 from aimi import regions
 from aimi.image import Image, LabelMap
 from aimi.measure import SegmentMeasures
-from aimi.preview_layout import CAPTION, MARGIN, Layout, Panel, Plane, Rectangle, lay_out
-from aimi.preview_window import Window, default_window, to_grey
+from aimi.preview.layout import CAPTION, MARGIN, Layout, Panel, Plane, Rectangle, lay_out
+from aimi.preview.window import Window, default_window, to_grey
 from aimi.regions import Component
 
 __all__ = [
+    "NOT_REVIEWED",
     "RESEARCH_ONLY",
     "LegendLine",
     "Text",
@@ -264,16 +257,20 @@ def _corners(box: Rectangle) -> tuple[int, int, int, int]:
 
 
 def _draw_frame_of_picture(draw: ImageDraw.ImageDraw, layout: Layout, text: Text, window: str) -> None:
-    draw.text((MARGIN, 10), text.title, font=_font(26), fill=_TEXT)
-    draw.text((MARGIN, 42), "   ".join(filter(None, (window, text.subtitle))), font=_font(15), fill=_FAINT)
+    room = layout.width - 2 * MARGIN
     font = _font(20)
     width = int(draw.textlength(text.status, font=font)) + 28
+    title = _fitted(draw, text.title, 26, room - width - MARGIN)
+    subtitle = _fitted(draw, "   ".join(filter(None, (window, text.subtitle))), 15, room - width - MARGIN)
+    draw.text((MARGIN, 10), title, font=_font(26), fill=_TEXT)
+    draw.text((MARGIN, 42), subtitle, font=_font(15), fill=_FAINT)
     badge = (layout.width - MARGIN - width, 12, layout.width - MARGIN, 46)
     draw.rounded_rectangle(badge, radius=6, fill=_AMBER)
     draw.text(((badge[0] + badge[2]) / 2, 29), text.status, font=font, fill=_BLACK, anchor="mm")
     base = layout.height - 20
     draw.text((MARGIN, base), RESEARCH_ONLY, font=_font(16), fill=_AMBER, anchor="lm")
-    draw.text((layout.width - MARGIN, base), text.footer, font=_font(13), fill=_FAINT, anchor="rm")
+    footer = _fitted(draw, text.footer, 13, room - draw.textlength(RESEARCH_ONLY, font=_font(16)) - MARGIN)
+    draw.text((layout.width - MARGIN, base), footer, font=_font(13), fill=_FAINT, anchor="rm")
 
 
 def _draw_panel_text(draw: ImageDraw.ImageDraw, panel: Panel, labels: LabelMap, ink: _Ink) -> None:
@@ -362,19 +359,20 @@ def _draw_legend(
 def _draw_legend_row(draw: ImageDraw.ImageDraw, place: Rectangle, line: LegendLine, color: _Color) -> None:
     draw.rectangle((place.left, place.top + 2, place.left + 16, place.top + 18), fill=color)
     volume_width = draw.textlength(line.volume, font=_font(18))
-    label = _fitted(draw, line.label, place.width - 28 - 16 - volume_width)
+    label = _fitted(draw, line.label, 18, place.width - 28 - 16 - volume_width)
     draw.text((place.left + 28, place.top), label, font=_font(18), fill=_TEXT)
     draw.text((place.right, place.top), line.volume, font=_font(18), fill=_TEXT, anchor="ra")
     if place.height == _DETAILED_ROW:
         draw.text((place.left + 28, place.top + 23), line.detail, font=_font(14), fill=_FAINT)
 
 
-def _fitted(draw: ImageDraw.ImageDraw, words: str, room: float) -> str:
-    """Give a label, shortened to the room it has."""
-    if draw.textlength(words, font=_font(18)) <= room:
+def _fitted(draw: ImageDraw.ImageDraw, words: str, size: int, room: float) -> str:
+    """Give words, shortened to the room they have."""
+    font = _font(size)
+    if draw.textlength(words, font=font) <= room:
         return words
-    fitting = [end for end in range(len(words)) if draw.textlength(words[:end] + "...", font=_font(18)) <= room]
-    return words[: fitting[-1]] + "..." if fitting else ""
+    shortened = (words[:end] + "..." for end in range(len(words), 0, -1))
+    return next((short for short in shortened if draw.textlength(short, font=font) <= room), "")
 
 
 def _detail_words(segment: SegmentMeasures) -> str:
