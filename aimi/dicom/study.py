@@ -93,8 +93,7 @@ def _list_files(source: Path) -> tuple[list[Path], list[_Damaged]]:
     if not source.exists():
         raise UsageError("The input does not exist.", "Name a folder or a file that does.")
     if source.is_file():
-        header = read_header(source)
-        if header is None or not _is_directory_record(header):
+        if not _is_dicomdir(source):
             return [source], []
         source = source.parent
     closed: list[_Damaged] = []
@@ -105,6 +104,14 @@ def _list_files(source: Path) -> tuple[list[Path], list[_Damaged]]:
 
     paths = sorted(Path(folder, name) for folder, _, names in os.walk(source, onerror=note) for name in names)
     return paths, closed
+
+
+def _is_dicomdir(path: Path) -> bool:
+    try:
+        header = read_header(path)
+    except OSError as error:
+        raise UsageError("The input file cannot be opened or read.", "Check its permissions.") from error
+    return header is not None and _is_directory_record(header)
 
 
 def _read_files(paths: Sequence[Path], progress: Progress | None) -> _Findings:

@@ -1,6 +1,8 @@
 """Reading whole inputs: what counts, what is ignored, what is refused."""
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +194,35 @@ def test_link_to_nowhere_is_ignored(tmp_path: Path) -> None:
     folder = write_ct(tmp_path / "in")
     (folder / "link").symlink_to(tmp_path / "nowhere")
     assert study.read(folder).ignored == 1
+
+
+@pytest.fixture
+def locked_folder() -> Iterator[Path]:
+    """Give a CT with one file and one folder that nobody may read, and give up root's rights."""
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        folder = write_ct(Path(parent, "in"))
+        write_ct(folder / "closed", series=3)
+        (folder / "0008.dcm").chmod(0)
+        (folder / "closed").chmod(0)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        yield folder
+        os.seteuid(user)
+        (folder / "closed").chmod(0o755)
+
+
+def test_what_may_not_be_read_is_a_problem(locked_folder: Path) -> None:
+    found = study.read(locked_folder)
+    assert sorted(problem.code for problem in found.problems) == ["unreadable-file", "unreadable-folder"]
+    assert [note.code for note in found.notes] == ["unreadable-files"]
+    assert len(found.series[0].instances) == 8
+
+
+def test_single_file_that_may_not_be_read_is_wrong_usage(locked_folder: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be opened"):
+        study.read(locked_folder / "0008.dcm")
 
 
 def test_object_without_pixels_is_listed_with_that_defect(tmp_path: Path) -> None:
