@@ -40,6 +40,7 @@ __all__ = ["Codec", "TransferSyntax", "find_defects", "find_frames", "is_lossy",
 Cells: TypeAlias = npt.NDArray[Any]
 
 _FEWEST_LOSSY_BITS = 12
+_FLOAT_BITS = 32
 _BYTE = 8
 
 
@@ -90,10 +91,12 @@ def find_defects(instances: Iterable[Instance], planes: Iterable[Plane]) -> tupl
     """Give what the numbers of a header say against reading pixels, beside the rules of what is read at all.
 
     Bits that do not fit their cell, loss in an image of less than 12 bits (DECISIONS 1.5), and rescale
-    values that give no values. Each kind once.
+    values that give no values or, in PET, are absent. Each kind once.
     """
-    defects = [defect for instance in instances for defect in _depth_defects(instance)]
-    defects += [defect for plane in planes for defect in _rescale_defects(plane)]
+    used = tuple(instances)
+    needs_rescale = any(instance.header.modality == "PT" and not instance.pixels.is_float for instance in used)
+    defects = [defect for instance in used for defect in _depth_defects(instance)]
+    defects += [defect for plane in planes for defect in _rescale_defects(plane, needs_rescale=needs_rescale)]
     return tuple({defect.code: defect for defect in defects}.values())
 
 
@@ -105,13 +108,16 @@ def _unreadable_syntax(uid: str) -> str:
 
 def _depth_defects(instance: Instance) -> Iterator[Defect]:
     pixels = instance.pixels
-    if not pixels.is_float and not 0 < pixels.bits_stored <= _high_bit(pixels) + 1 <= pixels.bits_allocated:
+    if pixels.is_float and pixels.bits_allocated != _FLOAT_BITS:
+        sentence = f"A floating point pixel is stored in {pixels.bits_allocated} bits; {_FLOAT_BITS} are read."
+        yield Defect("bits-allocated", sentence)
+    elif not pixels.is_float and not 0 < pixels.bits_stored <= _high_bit(pixels) + 1 <= pixels.bits_allocated:
         sentence = (
             f"Bits Stored {pixels.bits_stored} and High Bit {_high_bit(pixels)} do not fit Bits Allocated "
             f"{pixels.bits_allocated}."
         )
         yield Defect("bits-stored", sentence)
-    if is_lossy(instance) and pixels.bits_stored < _FEWEST_LOSSY_BITS:
+    if is_lossy(instance) and not pixels.is_float and pixels.bits_stored < _FEWEST_LOSSY_BITS:
         sentence = (
             f"The image was compressed with loss and holds {pixels.bits_stored} bits per pixel; with loss, "
             f"{_FEWEST_LOSSY_BITS} bits at least are accepted."
@@ -119,7 +125,9 @@ def _depth_defects(instance: Instance) -> Iterator[Defect]:
         yield Defect("lossy", sentence)
 
 
-def _rescale_defects(plane: Plane) -> Iterator[Defect]:
+def _rescale_defects(plane: Plane, *, needs_rescale: bool) -> Iterator[Defect]:
+    if needs_rescale and plane.rescale_slope is None:
+        yield Defect("no-rescale", "A PET slice has no Rescale Slope: its activity is unknown and is never guessed.")
     slope = 1.0 if plane.rescale_slope is None else plane.rescale_slope
     intercept = 0.0 if plane.rescale_intercept is None else plane.rescale_intercept
     if slope == 0 or not (math.isfinite(slope) and math.isfinite(intercept)):

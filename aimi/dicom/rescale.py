@@ -124,11 +124,14 @@ def to_int16(stored: Cells, rescale: Rescale, out: npt.NDArray[np.int16]) -> boo
     meets_unbelieved = mask is not None and not rescale.believes_padding and bool(mask.any())
     if mask is not None and rescale.believes_padding:
         stored[mask] = min(max(rescale.fill - intercept, cells.min), cells.max)
-    if rescale.floor is not None and rescale.floor - intercept > cells.min:
-        if rescale.floor - intercept > cells.max:
+    lowest = int(stored.min())
+    if rescale.floor is not None and lowest + intercept < rescale.floor:
+        lowest = rescale.floor - intercept
+        if lowest > cells.max:
             raise NotInt16Error
-        np.maximum(stored, rescale.floor - intercept, out=stored)
-    if int(stored.max()) + intercept > _INT16.max or int(stored.min()) + intercept < _INT16.min:
+        # A row as the other operand: numpy's loop with a scalar takes five times as long.
+        np.maximum(stored, np.full(stored.shape[-1], lowest, stored.dtype), out=stored)
+    if int(stored.max()) + intercept > _INT16.max or lowest + intercept < _INT16.min:
         raise NotInt16Error
     if stored.dtype.itemsize == out.dtype.itemsize:
         # The sum fits, so that arithmetic modulo 2^16 gives it for unsigned cells too.

@@ -129,6 +129,22 @@ def test_float_pet_is_read_and_rescaled(tmp_path: Path) -> None:
     assert np.array_equal(load(write_series(tmp_path, slices), "BQML").volume.array, activity * 2)
 
 
+def test_pet_without_a_rescale_slope_is_refused(tmp_path: Path) -> None:
+    slices = make_slices(Made(ramp(), modality="PT"))
+    del slices[3].RescaleSlope
+    with pytest.raises(GeometryError, match="PET slice has no Rescale Slope"):
+        load(write_series(tmp_path, slices), "BQML")
+
+
+def test_float_pet_of_64_bits_is_refused(tmp_path: Path) -> None:
+    slices = make_slices(Made(ramp(), modality="PT", attributes={"BitsAllocated": 64}))
+    for ds in slices:
+        del ds.PixelData
+        ds.DoubleFloatPixelData = np.zeros((3, 4)).tobytes()
+    with pytest.raises(GeometryError, match="stored in 64 bits; 32 are read"):
+        load(write_series(tmp_path, slices), "BQML")
+
+
 def test_float_pet_with_a_voxel_that_is_no_number_is_refused(tmp_path: Path) -> None:
     activity = np.ones((8, 3, 4), np.float32)
     activity[4, 1, 1] = np.nan
@@ -306,18 +322,51 @@ def test_four_codecs_of_one_series_give_one_volume(real_data: RealData) -> None:
     assert all(np.array_equal(array, arrays[0]) for array in arrays)
 
 
-@pytest.mark.parametrize("folder", ["siemens_multiframe_anatomical", "philips_anatomical"])
-def test_enhanced_mr_is_read_through_its_functional_groups(real_data: RealData, folder: str) -> None:
-    path = next((real_data("awkward") / "enhanced" / folder).iterdir())
-    stack = stack_of(path)
-    image = load(path)
-    frames = pydicom.dcmread(path).pixel_array
-    assert len(stack.planes) == 8
+# Stacks of each set, as counted from the functional groups (DATA_FACTS 7.3).
+@pytest.mark.parametrize(
+    ("folder", "count"),
+    [
+        ("siemens_multiframe_anatomical", 1),
+        ("philips_anatomical", 1),
+        ("philips_fmri_4d", 4),
+        ("dcm_qa_enh/Philips", 2),
+        ("dcm_qa_enh/Siemens/XA10", 4),
+    ],
+)
+def test_enhanced_objects_are_read_through_their_functional_groups(
+    real_data: RealData, folder: str, count: int
+) -> None:
+    stacks = stacks_of(real_data("awkward") / "enhanced" / folder)
+    assert len(stacks) == count
+    for stack in stacks:
+        image = volume.load(small(stack), units="arbitrary")
+        assert_slices_lie_at_their_positions(image, 0.01)
+        assert_frames_equal_pydicoms(image, stack)
+
+
+def assert_frames_equal_pydicoms(image: Image, stack: Stack) -> None:
+    frames = {index: pydicom.dcmread(stack.instances[index].path).pixel_array for index in instances_in(stack)}
     for k, plane in enumerate(stack.planes):
         assert plane.frame_number is not None
-        values = frames[plane.frame_number - 1] * (plane.rescale_slope or 1.0) + (plane.rescale_intercept or 0.0)
+        slope, intercept = plane.rescale_slope or 1.0, plane.rescale_intercept or 0.0
+        values = frames[plane.instance][plane.frame_number - 1] * slope + intercept
         assert np.array_equal(image.volume.array[k], values.astype(image.volume.array.dtype))
-    assert_slices_lie_at_their_positions(image, 0.01)
+
+
+def instances_in(stack: Stack) -> set[int]:
+    return {plane.instance for plane in stack.planes}
+
+
+def test_enhanced_ct_is_read_with_its_rescale(real_data: RealData) -> None:
+    stack = stack_of(real_data("awkward") / "enhanced" / "pydicom" / "eCT_Supplemental.dcm")
+    stored = pydicom.dcmread(stack.instances[0].path).pixel_array
+    image = volume.load(small(stack), units="arbitrary")
+    for values, plane in zip(image.volume.array, stack.planes, strict=True):
+        assert plane.frame_number is not None
+        assert plane.rescale_slope is not None
+        assert plane.rescale_intercept is not None
+        rescaled = stored[plane.frame_number - 1] * plane.rescale_slope + plane.rescale_intercept
+        assert np.array_equal(values, np.maximum(rescaled, -1024).astype(values.dtype))
 
 
 def test_undecodable_syntax_is_named(real_data: RealData) -> None:
