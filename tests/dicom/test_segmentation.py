@@ -1,6 +1,7 @@
 """Segmentations: what was meant stands in the file, where the source stands, and three readers agree."""
 
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +165,8 @@ def dcmqi_reads(stack: Stack, path: Path) -> list[npt.NDArray[np.uint8]]:
     """Give the images that dcmqi makes of an object, on the stack's planes, in the order of their numbers."""
     import SimpleITK as sitk  # noqa: N813 - its own short name
 
-    command = ["segimage2itkimage", "--inputDICOM", str(path), "--outputDirectory", str(path.parent)]
+    tool = Path(sys.executable).with_name("segimage2itkimage")  # beside Python, on the search path or not
+    command = [str(tool), "--inputDICOM", str(path), "--outputDirectory", str(path.parent)]
     subprocess.run([*command, "--outputType", "nrrd"], check=True, capture_output=True)
     read = []
     for file in sorted(path.parent.glob("*.nrrd")):
