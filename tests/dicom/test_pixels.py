@@ -263,6 +263,17 @@ def test_fragment_that_reaches_beyond_the_file_is_refused() -> None:
         cut(value[: -last // 2])
 
 
+def test_pixels_without_a_fragment_are_refused() -> None:
+    with pytest.raises(pixel_data.DamagedError, match="no fragment"):
+        pixel_data.encapsulated_frames(encapsulate([b"\0\0"], has_bot=False)[:8], 0, count=1)
+
+
+def test_offset_table_of_another_number_of_frames_is_refused() -> None:
+    value = encapsulate(three_streams(), fragments_per_frame=2)
+    with pytest.raises(pixel_data.DamagedError, match="3 frames of 4"):
+        pixel_data.encapsulated_frames(value, 0, count=4)
+
+
 @pytest.mark.parametrize("syntax", ["1.2.5", "1.2.4.70", "1.2.4.90"])
 def test_code_stream_that_was_cut_is_refused(real_data: RealData, syntax: str) -> None:
     instance = instance_of(ct_slice(real_data, f"1.2.840.10008.{syntax}"))
@@ -279,6 +290,63 @@ def test_code_stream_of_another_size_is_refused(real_data: RealData) -> None:
         values_of(smaller)
 
 
+def test_code_stream_of_another_format_is_refused(real_data: RealData) -> None:
+    instance = instance_of(ct_slice(real_data, JPEG_LS))
+    other = dataclasses.replace(instance.pixels, transfer_syntax_uid=JPEG_2000)
+    with pytest.raises(InputError, match="JPEG 2000 code stream cannot be decoded"):
+        values_of(dataclasses.replace(instance, pixels=other))
+
+
+def by_hand(instance: Instance) -> Instance:
+    """Give the record without the place of the pixels."""
+    return dataclasses.replace(
+        instance, pixels=dataclasses.replace(instance.pixels, pixel_offset=None, pixel_length=None)
+    )
+
+
+def test_file_without_pixels_is_refused(tmp_path: Path) -> None:
+    (made,) = make_slices(Made(np.zeros((1, 4, 4), np.int16)))
+    instance = instance_of(write_series(tmp_path, [made]))
+    del made.PixelData
+    write_series(tmp_path, [made])
+    with pytest.raises(InputError, match="no pixel data of 8, 16 or 32 bits"):
+        pixels.find_frames(by_hand(instance))
+    instance.path.unlink()
+    with pytest.raises(InputError, match="the file cannot be read"):
+        pixels.find_frames(by_hand(instance))
+
+
+def deflated(folder: Path, *, with_pixels: bool = True) -> Instance:
+    (made,) = make_slices(Made(np.random.default_rng(4).integers(0, 99, (1, 8, 8)).astype(np.int16)))
+    write_as(folder, made, DEFLATED)
+    instance = instance_of(folder)
+    if not with_pixels:
+        del made.PixelData
+        made.save_as(instance.path)
+    return instance
+
+
+def test_deflated_file_that_was_cut_is_refused(tmp_path: Path) -> None:
+    instance = deflated(tmp_path)
+    instance.path.write_bytes(instance.path.read_bytes()[:-40])
+    with pytest.raises(InputError, match=f"{instance.sop_instance_uid} cannot be read"):
+        pixels.find_frames(instance)
+
+
+def test_deflated_file_with_garbage_in_its_stream_is_refused(tmp_path: Path) -> None:
+    instance = deflated(tmp_path)
+    content = bytearray(instance.path.read_bytes())
+    content[-60:] = b"\xff" * 60
+    instance.path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{instance.sop_instance_uid} cannot be read"):
+        pixels.find_frames(instance)
+
+
+def test_deflated_file_without_pixels_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pixel data"):
+        pixels.find_frames(deflated(tmp_path, with_pixels=False))
+
+
 def test_encapsulated_pixels_under_a_native_syntax_are_refused(real_data: RealData) -> None:
     instance = instance_of(ct_slice(real_data, JPEG_LS))
     native = dataclasses.replace(instance.pixels, transfer_syntax_uid="1.2.840.10008.1.2.1")
@@ -290,8 +358,7 @@ def test_records_without_a_place_of_the_pixels_lead_to_the_same_values(
     real_data: RealData, plain_ct: npt.NDArray[Any]
 ) -> None:
     instance = instance_of(ct_slice(real_data, "1.2.840.10008.1.2.1"))
-    by_hand = dataclasses.replace(instance.pixels, pixel_offset=None, pixel_length=None)
-    assert np.array_equal(values_of(dataclasses.replace(instance, pixels=by_hand)), plain_ct)
+    assert np.array_equal(values_of(by_hand(instance)), plain_ct)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimi.dicom.header import PixelFormat
@@ -55,6 +55,7 @@ def real(stored: npt.NDArray[Any], rescale: Rescale) -> list[float]:
     return [float(value) for value in out.ravel()]
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from(KINDS), intercept=st.integers(-70000, 70000), data=st.data())
 def test_int16_values_are_exact_or_refused(kind: str, intercept: int, data: st.DataObject) -> None:
     limits = np.iinfo(kind)
@@ -68,6 +69,7 @@ def test_int16_values_are_exact_or_refused(kind: str, intercept: int, data: st.D
         assert whole(np.array([stored], kind), rescale) == expected
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from(["u2", "i2"]), intercept=st.integers(-3000, 3000), data=st.data())
 def test_ct_values_below_the_floor_become_the_floor_on_both_roads(
     kind: str, intercept: int, data: st.DataObject
@@ -80,6 +82,7 @@ def test_ct_values_below_the_floor_become_the_floor_on_both_roads(
     assert real(np.array([stored], kind), rescale) == expected
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(KINDS),
     slope=st.floats(-1e4, 1e4, allow_subnormal=False).filter(bool),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.pixels.encoders.base import RLELosslessEncoder
 
@@ -25,6 +25,7 @@ def encode(cells: bytes, *, rows: int, columns: int, cell_bytes: int) -> bytes:
     return stream
 
 
+@settings(deadline=None)
 @given(
     rows=st.integers(1, 9),
     columns=st.integers(1, 300),

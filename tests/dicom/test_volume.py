@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aimi.dicom import study, volume
 from aimi.dicom.header import Defect, Stack
-from aimi.errors import GeometryError, InputError
+from aimi.errors import GeometryError, InputError, ResourceError
 from aimi.image import Image
 from tests.made import Made, make_slices, write_made, write_series
 
@@ -95,7 +95,7 @@ def test_whole_intercepts_may_differ_and_stay_int16(tmp_path: Path) -> None:
     assert np.array_equal(image.volume.array, ramp() - 1000 - np.arange(8)[:, None, None])
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(
     dtype=st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4"]),
     slope=st.sampled_from([1.0, 0.5, 3.0]),
@@ -187,6 +187,23 @@ def test_a_defect_is_raised_with_its_sentence(tmp_path: Path) -> None:
 def test_pixels_that_may_not_be_read_are_refused(tmp_path: Path, attributes: dict[str, Any], message: str) -> None:
     with pytest.raises(GeometryError, match=message):
         load(write_made(tmp_path, Made(ramp(), attributes=attributes)))
+
+
+def test_an_image_beyond_the_memory_is_refused_with_its_size(tmp_path: Path) -> None:
+    stack = stack_of(write_made(tmp_path, Made(ramp())))
+    wide = [
+        dataclasses.replace(instance, pixels=dataclasses.replace(instance.pixels, rows=10**8, columns=10**8))
+        for instance in stack.instances
+    ]
+    with pytest.raises(ResourceError, match=r"needs up to 320000000\.0 GB"):
+        volume.load(dataclasses.replace(stack, instances=tuple(wide)), units="HU")
+
+
+def test_a_plane_whose_position_was_not_kept_as_text_is_refused(tmp_path: Path) -> None:
+    stack = stack_of(write_made(tmp_path, Made(ramp())))
+    planes = tuple(dataclasses.replace(plane, position_text=None) for plane in stack.planes)
+    with pytest.raises(GeometryError, match="no Image Position"):
+        volume.load(dataclasses.replace(stack, planes=planes), units="HU")
 
 
 def test_first_damaged_slice_is_named_whatever_thread_met_it(tmp_path: Path) -> None:
