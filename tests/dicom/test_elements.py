@@ -162,16 +162,32 @@ def test_items_of_a_sequence_are_read(tmp_path: Path, syntax: str, is_undefined:
 
 
 def test_sequence_written_as_unknown_is_implicit_inside(tmp_path: Path) -> None:
-    item = struct.pack("<HHL", 0xFFFE, 0xE000, 14) + struct.pack("<HHL", 0x0008, 0x1155, 6) + b"1.2.3\0"
-    unknown = (
-        struct.pack("<HH2sHL", 0x0008, 0x1140, b"UN", 0, 0xFFFFFFFF) + item + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
-    )
+    # The length 0x4242 reads as the letters BB: taken for a representation, the item would not end.
+    value = b"1.2.3" + bytes(0x4242 - 5)
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF) + struct.pack("<HHL", 0x0008, 0x1155, len(value)) + value
+    end = struct.pack("<HHLHHL", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
+    unknown = struct.pack("<HH2sHL", 0x0008, 0x1140, b"UN", 0, 0xFFFFFFFF) + item + end
     path = save(tmp_path / "a", make_dataset())
     content = path.read_bytes()
     place = content.index(b"\x10\x00\x10\x00PN")
     path.write_bytes(content[:place] + unknown + content[place:])
-    elements = header_elements(path)
-    assert [item.raw[REFERENCED_UID] for item in elements.items(REFERENCED)] == [b"1.2.3\0"]
+    header = read_header(path)
+    assert header is not None
+    assert header.is_whole
+    assert header.elements.raw[0x00280010] == b"\4\0"
+
+
+def test_first_read_that_ends_between_two_elements_is_not_the_end(tmp_path: Path) -> None:
+    ds = make_dataset()
+    del ds.PixelData
+    ds.add_new(0x00090010, "LO", "MADE")
+    ds.add_new(0x00091001, "OB", b"")
+    path = save(tmp_path / "a", ds)
+    filled = (1 << 15) - path.read_bytes().index(b"\x09\x00\x01\x10") - 12
+    ds[0x00091001].value = bytes(filled)
+    header = read_header(save(path, ds))
+    assert header is not None
+    assert header.elements.raw[0x00280010] == b"\4\0"
 
 
 def test_bottomless_nesting_is_damage_and_no_crash(tmp_path: Path) -> None:
@@ -207,6 +223,15 @@ def test_fragments_are_counted_without_the_offset_table(tmp_path: Path, frames: 
 @pytest.mark.parametrize("cut", [1, 8, 9, 107, 108, 109])
 def test_cut_fragments_are_not_whole(tmp_path: Path, cut: int) -> None:
     header = read_header(save_encapsulated(tmp_path / "a", 3, cut))
+    assert header is not None
+    assert header.pixels is not None
+    assert not header.pixels.is_whole
+
+
+def test_garbage_in_place_of_the_delimiter_is_not_whole(tmp_path: Path) -> None:
+    path = save_encapsulated(tmp_path / "a", 3, cut=8)
+    path.write_bytes(path.read_bytes() + bytes([7] * 8))
+    header = read_header(path)
     assert header is not None
     assert header.pixels is not None
     assert not header.pixels.is_whole

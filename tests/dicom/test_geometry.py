@@ -249,3 +249,12 @@ def test_plane_continues_a_stack_where_its_next_slice_would_be(tmp_path: Path, o
     stack = read_stack(write_oriented(tmp_path / "a", AXIAL))
     longer = replace(stack, planes=tuple(make_planes(REGULAR)), spacing=(3.0, *SPACING))
     assert count_continuing(longer, make_planes([offset])) == count
+
+
+def test_plane_beside_the_next_position_does_not_continue_the_stack(tmp_path: Path) -> None:
+    stack = read_stack(write_oriented(tmp_path / "a", AXIAL))
+    longer = replace(stack, planes=tuple(make_planes(REGULAR)), spacing=(3.0, *SPACING))
+    (next_plane,) = make_planes([36.0])
+    assert next_plane.position is not None
+    x, y, z = next_plane.position
+    assert count_continuing(longer, [replace(next_plane, position=(x + 2.0, y, z))]) == 0

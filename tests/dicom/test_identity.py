@@ -78,13 +78,24 @@ def test_copies_without_pixels_count_once(tmp_path: Path) -> None:
     assert drop_copies([save(tmp_path / str(index), report) for index, report in enumerate(reports)])[1] == 1
 
 
-def test_undecodable_copy_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    first, second = save(tmp_path / "a", make()), save(tmp_path / "b", make(), RLELossless)
-    content = second.instance.path.read_bytes()
+def spoil(parsed: ParsedInstance) -> ParsedInstance:
+    """Overwrite the first bytes of the last fragment."""
+    content = parsed.instance.path.read_bytes()
     fragment = content.rindex(b"\xfe\xff\x00\xe0") + 8
-    second.instance.path.write_bytes(content[:fragment] + bytes([99] * 64) + content[fragment + 64 :])
+    parsed.instance.path.write_bytes(content[:fragment] + bytes([99] * 20) + content[fragment + 20 :])
+    return parsed
+
+
+def test_undecodable_copy_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    first, second = save(tmp_path / "a", make()), spoil(save(tmp_path / "b", make(), RLELossless))
     with pytest.raises(InputError):
         drop_copies([first, second])
+
+
+def test_two_undecodable_encodings_are_no_copies(tmp_path: Path) -> None:
+    parsed = [spoil(save(tmp_path / syntax, make(), syntax)) for syntax in (RLELossless, JPEGLSLossless)]
+    with pytest.raises(InputError):
+        drop_copies(parsed)
 
 
 def test_which_copy_stays_does_not_depend_on_names(tmp_path: Path) -> None:

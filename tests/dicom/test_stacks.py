@@ -274,6 +274,18 @@ def test_localizer_in_a_series_is_no_odd_slice(tmp_path: Path) -> None:
     assert codes(volume) == []
 
 
+def test_volume_of_another_matrix_that_follows_is_no_odd_slice(tmp_path: Path) -> None:
+    found = read_stacks(tmp_path, make_part(count=10), make_part(number=1, shift=30.0, Rows=3))
+    assert [codes(stack) for stack in found] == [[], []]
+
+
+def test_image_of_another_kind_is_no_odd_slice(tmp_path: Path) -> None:
+    picture = make_part(count=1, number=1, shift=27.0)[0]
+    picture.SOPClassUID = picture.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    volume = max(read_stacks(tmp_path, make_part(), [picture]), key=lambda stack: len(stack.planes))
+    assert codes(volume) == []
+
+
 def test_two_frames_of_reference_are_no_volume(tmp_path: Path) -> None:
     slices = make_part()
     slices[4].FrameOfReferenceUID = "2.25.99"
