@@ -40,7 +40,6 @@ _NAMES: Final = {
     "EchoTime": ("EffectiveEchoTime", "EchoTime"),
     "TriggerTime": ("NominalCardiacTriggerDelayTime", "TriggerTime"),
 }
-_CONVERTED: Final = ("UnassignedSharedConvertedAttributesSequence", "UnassignedPerFrameConvertedAttributesSequence")
 # (group, creator, element) of a b-value in s/mm2: pydicom 3.0.2, _private_dict.py, and dcm2niix, nii_dicom.cpp.
 _SIEMENS_B_VALUE: Final = (0x0019, "SIEMENS MR HEADER", 0x0C)
 _GE_B_VALUE: Final = (0x0043, "GEMS_PARM_01", 0x39)

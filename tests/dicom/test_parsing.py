@@ -137,6 +137,15 @@ def test_frame_groups_give_rescale_echo_type_and_b_value(tmp_path: Path) -> None
     assert (parsed.instance.header.echo_time, parsed.instance.header.slice_thickness) == (63.0, 5.0)
 
 
+def test_private_group_of_a_vendor_moves_no_frame(tmp_path: Path) -> None:
+    frame = make_frame(1)
+    block = frame.private_block(0x2005, "Philips MR Imaging DD 005", create=True)
+    block.add_new(0x0F, "SQ", [item(ImagePositionPatient=[7, 8, 9], EchoTime="5")])
+    (plane,) = parse_enhanced(tmp_path, [frame]).planes
+    assert plane.position == (0.0, 0.0, 2.5)
+    assert "EchoTime" not in plane.split
+
+
 def test_contrast_phase_of_a_frame_is_found(tmp_path: Path) -> None:
     usage = [item(ContrastBolusAgentPhase="PORTAL_VENOUS")]
     (plane,) = parse_enhanced(tmp_path, [make_frame(0, ContrastBolusUsageSequence=usage)]).planes
