@@ -30,7 +30,7 @@ format: install
 	$(BIN)/ruff check --fix .
 
 demo: install
-	$(BIN)/python -m demo $(TASK)
+	$(BIN)/python -m tools.demo $(TASK)
 
 demo-models: install
 	$(BIN)/python -m demo_models.train $(TASK)

@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from PIL import Image as Picture
 
 import aimi
 from aimi import measure, nifti, preview, report
-from aimi.dicom import segmentation
+from aimi.dicom import secondary_capture, segmentation
+from aimi.dicom.secondary_capture import Caption
 from aimi.dicom.segmentation import Algorithm, Description, SegmentationType
+from aimi.dicom.selection import Selection
 from aimi.errors import AimiError
 from aimi.measure import SegmentMeasures
 from aimi.options import RunOptions
@@ -21,15 +24,20 @@ from aimi.tasks.task import Task
 __all__ = ["encode", "encode_refusal"]
 
 
+_SEGMENTATION_SERIES = 3000
+_PICTURE_SERIES = 3100
 _MODALITIES = {"HU": "CT", "BQML": "PT"}
 
 
 def encode(result: Result, record: RunRecord, clock: Callable[[], datetime]) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Give the files of a case, by the last part of their names, and the report."""
     measures = measure.measure(result.labels)
-    files = _segmentation_files(result, record, clock)
     picture = _picture(result, measures)
-    files["preview.png"] = preview.encode_png(picture)
+    files = {"preview.png": preview.encode_png(picture)}
+    if result.selection is None:
+        files["seg.nii.gz"] = nifti.encode_labels(result.labels, like=result.images[result.task.reference])
+    else:
+        files |= _dicom_files(result, result.selection, picture, record, clock)
     facts = _facts(result, record, measures, files)
     files["report.json"] = report.to_bytes(facts)
     return files, facts
@@ -56,28 +64,38 @@ def encode_refusal(task: Task, options: RunOptions, record: RunRecord, error: Ai
     return report.to_bytes(facts)
 
 
-def _segmentation_files(result: Result, record: RunRecord, clock: Callable[[], datetime]) -> dict[str, bytes]:
-    if result.selection is None:
-        return {"seg.nii.gz": nifti.encode_labels(result.labels, like=result.images[result.task.reference])}
-    others = [stack for role, stack in result.selection.stacks.items() if role != result.task.reference]
+def _dicom_files(
+    result: Result, selection: Selection, picture: Picture.Image, record: RunRecord, clock: Callable[[], datetime]
+) -> dict[str, bytes]:
+    reference = selection.stacks[result.task.reference]
     encoded = segmentation.encode(
         result.labels,
-        result.selection.stacks[result.task.reference],
+        reference,
         _description(result),
-        further_sources=others,
+        further_sources=[stack for role, stack in selection.stacks.items() if role != result.task.reference],
         segmentation_type=SegmentationType(result.options.segmentation_type.upper()),
         clock=clock,
     )
     record.note(*encoded.notes)
-    return {"seg.dcm": segmentation.to_bytes(encoded.dataset)}
+    files = {"seg.dcm": segmentation.to_bytes(encoded.dataset)}
+    if result.options.secondary_capture:
+        caption = Caption(
+            series_description=f"{result.task.title} AI picture",
+            series_number=_PICTURE_SERIES + result.task.number,
+            software_version=aimi.__version__,
+            segmentation=(encoded.dataset.SOPClassUID, encoded.dataset.SOPInstanceUID),
+        )
+        captured = secondary_capture.encode(np.asarray(picture), reference, caption, clock=clock)
+        files["preview.dcm"] = segmentation.to_bytes(captured.dataset)
+    return files
 
 
 def _description(result: Result) -> Description:
-    run = next(reversed(result.runs.values()))
+    run = list(result.runs.values())[-1]
     spec = run.found.spec
     is_free = not spec.licence_must_be_accepted
     return Description(
-        series_number=3000 + result.task.number,
+        series_number=_SEGMENTATION_SERIES + result.task.number,
         series_description=f"{result.task.title} AI",
         body_part=result.task.body_part,
         algorithm=Algorithm(

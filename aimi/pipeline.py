@@ -126,6 +126,7 @@ def choose(job: Job, study: Study) -> Selection:
         job.record.candidates = selections[0].candidates
         selection = selecting.require_sound(selections)
     job.record.selection = selection
+    job.record.note(*selecting.notes(selection))
     for stack in selection.stacks.values():
         job.record.note(*stack.notes)
     return selection

@@ -37,9 +37,10 @@ _FOURTH = _THIRD | _OUTSIDE | {"aimi.tasks", "aimi.run_record"}
 MAY_IMPORT["aimi.result"] = _FOURTH
 MAY_IMPORT["aimi.outputs"] = _FOURTH | {"aimi.result"}
 MAY_IMPORT["aimi.selection_view"] = _FOURTH
+MAY_IMPORT["aimi.seg_picture"] = _FOURTH
 MAY_IMPORT["aimi.pipeline"] = _FOURTH | {"aimi.result", "aimi.outputs"}
 MAY_IMPORT["aimi.outcome"] = MAY_IMPORT["aimi.pipeline"] | {"aimi.pipeline"}
-_ALL = MAY_IMPORT["aimi.outcome"] | {"aimi.outcome", "aimi.selection_view", "aimi.convert"}
+_ALL = MAY_IMPORT["aimi.outcome"] | {"aimi.outcome", "aimi.selection_view", "aimi.seg_picture", "aimi.convert"}
 MAY_IMPORT |= {"aimi.samples": _ALL, "aimi.cli": _ALL | {"aimi.samples"}, "operators": _ALL}
 MAY_IMPORT["apps"] = _ALL | {"operators"}
 

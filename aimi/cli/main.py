@@ -12,7 +12,15 @@ import click
 import typer
 
 import aimi
-from aimi.cli import convert_command, models_command, run_command, select_command, tasks_command
+from aimi.cli import (
+    convert_command,
+    models_command,
+    preview_command,
+    run_command,
+    sample_command,
+    select_command,
+    tasks_command,
+)
 from aimi.cli.state import State
 from aimi.errors import AimiError
 from aimi.interruption import Interruption
@@ -68,6 +76,8 @@ app.command("tasks")(tasks_command.tasks)
 app.command("select")(select_command.select)
 app.command("run")(run_command.run)
 app.command("convert")(convert_command.convert)
+app.command("preview")(preview_command.preview)
+app.command("sample")(sample_command.sample)
 app.add_typer(models_command.app, name="models")
 
 

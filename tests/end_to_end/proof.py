@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.misc import is_dicom
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ def read_planes(files: Iterable[Path], series_uid: str | None = None) -> Planes:
     """Read every image plane of a series by pydicom's own decoder."""
     planes: Planes = {}
     for path in files:
+        if not path.is_file() or not is_dicom(path):
+            continue
         ds = pydicom.dcmread(path)
         if "PixelData" in ds and (series_uid is None or ds.SeriesInstanceUID == series_uid):
             planes |= _planes_of(ds)

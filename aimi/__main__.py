@@ -1,0 +1,5 @@
+"""``python -m aimi``: the command."""
+
+from aimi.cli.main import main
+
+main()

@@ -1,0 +1,89 @@
+"""The picture of any segmentation, ours or another writer's, over the series that it was made on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aimi import measure, preview
+from aimi.dicom import seg_reading, volume
+from aimi.dicom import study as studies
+from aimi.dicom.header import Stack, Study
+from aimi.dicom.seg_reading import SegmentationObject
+from aimi.errors import InputError, OutputError
+from aimi.image import Image, LabelMap, Segment
+
+__all__ = ["draw"]
+
+_UNITS = {"CT": "HU", "PT": "BQML"}
+_LARGEST_LABEL = 255
+
+
+def draw(segmentation: Path, source: Path, out: Path) -> Path:
+    """Draw a segmentation over its source and write the picture.
+
+    Parameters
+    ----------
+    segmentation : the object; where segments overlap the later one is drawn over the earlier.
+    source : the study, or a folder that holds the series.
+    out : the picture's path.
+
+    Raises
+    ------
+    InputError
+        The segmentation cannot be read, or the study does not hold its series.
+    OutputError
+        The picture cannot be written.
+    """
+    study = studies.read(source)
+    found = seg_reading.read(segmentation, study=study)
+    stack = _source_stack(found, study)
+    image = volume.load(stack, units=_UNITS.get(stack.header.modality, "arbitrary"))
+    labels = _label_map(found, image)
+    text = preview.Text(title="Segmentation", footer=f"Series {stack.header.series_instance_uid}", status="As stored")
+    picture = preview.render(image, labels, measure.measure(labels), text=text, modality=stack.header.modality)
+    _write(preview.encode_png(picture), out)
+    return out
+
+
+def _source_stack(found: SegmentationObject, study: Study) -> Stack:
+    grid = found.source
+    if grid is not None:
+        instances = {plane.sop_instance_uid for plane in grid.slices}
+        for series in study.series:
+            for stack in series.stacks:
+                own = {stack.instances[plane.instance].sop_instance_uid for plane in stack.planes}
+                if len(stack.planes) == len(grid.slices) and own == instances:
+                    return stack
+    raise InputError(
+        "The study does not hold the series that the segmentation was made on.", "Name the study that holds it."
+    )
+
+
+def _label_map(found: SegmentationObject, image: Image) -> LabelMap:
+    if len(found.masks) > _LARGEST_LABEL:
+        raise InputError(
+            f"The segmentation has {len(found.masks)} segments; at most {_LARGEST_LABEL} can be drawn.",
+            "Convert it with `aimi convert`.",
+        )
+    labels = np.zeros(image.volume.spatial_shape, np.uint8)
+    segments = []
+    for number, one in enumerate(found.masks, start=1):
+        labels[one.mask] = number
+        segments.append(_segment(one.segment, number))
+    return LabelMap(image.volume.with_array(labels), tuple(segments), image.source)
+
+
+def _segment(segment: Segment, number: int) -> Segment:
+    """Name a segment by its code: its label is free text of the header, which no picture may hold."""
+    return replace(segment, number=number, label=segment.property_type.meaning)
+
+
+def _write(content: bytes, out: Path) -> None:
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(out)
+    except OSError as err:
+        partial.unlink(missing_ok=True)
+        raise OutputError("The picture cannot be written.", "Name a place that can be written with -o.") from err

@@ -1,0 +1,1 @@
+"""Commands of the project: what make and CI call."""
