@@ -133,9 +133,9 @@ def _export_linear(outputs: Array, labels: Labels, axes: Axes, plans: Plans) -> 
             for plane in {lower, upper}
         }
         either = active[lower] | active[upper]
-        if not either.any():
-            continue
         rows, columns = _span(either.any(axis=1), second), _span(either.any(axis=0), third)
+        if rows is None or columns is None:
+            continue
         box = (slice(rows.low, rows.high), slice(columns.low, columns.high))
         mixed = _mix(outputs[(slice(None), lower, *box)], outputs[(slice(None), upper, *box)], first.weight[index])
         mixed = _interpolate(mixed, second, rows, axis_number=1)
@@ -152,9 +152,11 @@ def _may_be_foreground(outputs: Array, plans: Plans) -> Mask:
     return mask
 
 
-def _span(used: Mask, axis: Axis) -> _Span:
-    """Give the outputs of an axis that read a used input, from the first to the last."""
+def _span(used: Mask, axis: Axis) -> _Span | None:
+    """Give the outputs of an axis that read a used input, from the first to the last; None where none does."""
     reads = np.flatnonzero(used[axis.lower] | used[axis.upper])
+    if not reads.size:
+        return None
     start, stop = int(reads[0]), int(reads[-1]) + 1
     return _Span(slice(start, stop), int(axis.lower[start]), int(axis.upper[stop - 1]) + 1)
 
