@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from aimi.cli.main import app
 from aimi.errors import AimiError
@@ -179,9 +178,9 @@ def test_nifti_in_gives_nifti_out_on_the_same_voxels(tmp_path: Path) -> None:
     make_threshold_model(tmp_path / "models" / "Task773_Liver", (2.5, 0.7, 0.9), 0.5)
     result = aimi("run", "liver_ct", tmp_path / "image.nii.gz", "-o", tmp_path / "out", "-m", tmp_path / "models")
     assert result.exit_code == 0, result.exception
-    out = nib.load(tmp_path / "out" / "liver_ct.seg.nii.gz")  # type: ignore[no-untyped-call,attr-defined]
+    out = nib.load(tmp_path / "out" / "liver_ct.seg.nii.gz")
     np.testing.assert_array_equal(np.asarray(out.dataobj), array > 0)  # type: ignore[attr-defined]
-    source = nib.load(tmp_path / "image.nii.gz")  # type: ignore[no-untyped-call,attr-defined]
+    source = nib.load(tmp_path / "image.nii.gz")
     np.testing.assert_array_equal(out.affine, source.affine)  # type: ignore[attr-defined]
     assert not list((tmp_path / "out").glob("*.dcm"))
 
