@@ -221,6 +221,16 @@ def test_code_streams_keep_sign_and_depth(tmp_path: Path, syntax: str, kind: str
     assert np.array_equal(values_of(instance_of(write_series(tmp_path, [encode(made, syntax)]))), stored)
 
 
+def test_sign_lies_at_the_top_of_the_code_streams_sample(tmp_path: Path) -> None:
+    stored = np.linspace(-2048, 2047, 15 * 17).round().astype(np.int16).reshape(1, 15, 17)
+    (made,) = make_slices(Made(stored, modality="MR"))
+    made.BitsStored, made.HighBit = 12, 11
+    encode(made, JPEG_LS)
+    # The stream holds 12 bits, and the header now says 16.
+    made.BitsStored, made.HighBit = 16, 15
+    assert np.array_equal(values_of(instance_of(write_series(tmp_path, [made]))), stored)
+
+
 def three_streams() -> list[bytes]:
     """Give three JPEG-LS frames of 8 x 8, of different lengths."""
     rng = np.random.default_rng(3)

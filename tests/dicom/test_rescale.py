@@ -102,6 +102,13 @@ def test_values_that_are_not_whole_steps_are_never_int16(slope: float, intercept
         whole(np.zeros((1, 1), np.int16), rescale_of("i2", slope=slope, intercept=intercept))
 
 
+def test_the_ends_of_int16_fit_and_the_next_values_do_not() -> None:
+    assert whole(np.array([[0, 65535]], np.uint16), rescale_of("u2", intercept=-32768.0)) == [-32768, 32767]
+    for intercept in (-32769.0, -32767.0):
+        with pytest.raises(NotInt16Error):
+            whole(np.array([[0, 65535]], np.uint16), rescale_of("u2", intercept=intercept))
+
+
 def test_absent_rescale_of_mr_changes_nothing() -> None:
     assert whole(np.array([[0, 5, 4095]], np.uint16), rescale_of("u2", slope=None, intercept=None)) == [0, 5, 4095]
 
@@ -130,6 +137,8 @@ def test_padding_between_the_floor_and_air_becomes_the_floor() -> None:
 def test_padding_written_for_the_other_sign_is_found() -> None:
     signed = rescale_of("i2", "PT", padding=63536)
     assert whole(np.array([[-2000, 7]], np.int16), signed) == [0, 7]
+    lowest = rescale_of("i2", "PT", padding=32768)
+    assert whole(np.array([[-32768, 7]], np.int16), lowest) == [0, 7]
     unsigned = rescale_of("u2", "PT", padding=-32768)
     assert whole(np.array([[32768, 7]], np.uint16), unsigned) == [0, 7]
 
