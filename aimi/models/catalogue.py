@@ -8,10 +8,26 @@ No checksum was published. The paper's DOI is the concept; ``record`` is the ver
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from aimi.engine.orientation import Orientation
 
-__all__ = ["CATALOGUE", "DEMO_LIVER_CT", "TASK773_LIVER", "ModelSpec"]
+__all__ = [
+    "CATALOGUE",
+    "DEMO_KIDNEY",
+    "DEMO_LIVER_CT",
+    "DEMO_LIVER_MR",
+    "DEMO_LUNG_CT_LUNGS",
+    "DEMO_LUNG_CT_NODULES",
+    "DEMO_PROSTATE",
+    "TASK773_LIVER",
+    "TASK775_LUNGS",
+    "TASK777_NODULES",
+    "TASK779_KIDNEYS",
+    "TASK788_PROSTATE",
+    "TASK822_LIVER",
+    "ModelSpec",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,8 @@ class ModelSpec:
     algorithm_name : Segment Algorithm Name of results (DECISIONS 4.2).
     licence : SPDX identifier of the weights; a licence that is not free must be accepted once.
     generation : 1 for weights of nnU-Net v1 (all published ones), 2 for v2.
+    labels_are_certain : False where sources contradict each other on the labels and the task needs none of them
+        by itself: then a folder with another number of labels is taken, too.
     """
 
     name: str
@@ -43,38 +61,127 @@ class ModelSpec:
     ensemble: str = "mean"
     mirroring: bool = False
     generation: int = 1
+    labels_are_certain: bool = True
 
 
 _NON_COMMERCIAL = "CC-BY-NC-4.0"
 
-TASK773_LIVER = ModelSpec(
-    name="Task773_Liver",
-    version="8274976",
-    channels=("ct",),
-    labels=("liver",),
-    orientation=Orientation.DCM2NIIX,
-    algorithm_name="BAMF-Liver-CT",
-    licence=_NON_COMMERCIAL,
-    licence_must_be_accepted=True,
+
+def _published(name: str, labels: tuple[str, ...], algorithm_name: str, **values: Any) -> ModelSpec:
+    """Give a published model of one channel; by default mirrored passes and mean softmax, as nnUNet_predict runs."""
+    known = {"channels": ("ct",), "orientation": Orientation.DCM2NIIX, "mirroring": True, "version": values["record"]}
+    return ModelSpec(
+        name=name,
+        labels=labels,
+        algorithm_name=algorithm_name,
+        licence=_NON_COMMERCIAL,
+        licence_must_be_accepted=True,
+        **{**known, **values},
+    )
+
+
+def _demo(name: str, labels: tuple[str, ...], channel: str = "ct") -> ModelSpec:
+    """Give a model trained on samples; for trying the software, never for patients."""
+    return ModelSpec(
+        name=name,
+        version="1",
+        channels=(channel,),
+        labels=labels,
+        orientation=Orientation.ITK,
+        algorithm_name=name,
+        licence="Apache-2.0",
+        licence_must_be_accepted=False,
+        generation=2,
+    )
+
+
+TASK773_LIVER = _published(
+    "Task773_Liver",
+    ("liver",),
+    "BAMF-Liver-CT",
     doi="10.5281/zenodo.8270230",
     record="8274976",
     file="Task773_Liver.zip",
-    mirroring=True,
 )
-"""Liver on CT, nnU-Net v1; the published annotations ran it with mirroring and mean softmax."""
-
-DEMO_LIVER_CT = ModelSpec(
-    name="DEMO-liver-ct",
-    version="1",
-    channels=("ct",),
-    labels=("liver",),
+TASK775_LUNGS = _published(
+    "Task775_CT_NSCLC_RG",
+    ("lung", "tumor"),
+    "BAMF-Lung-CT",
+    doi="10.5281/zenodo.8290169",
+    record="8290169",
+    file="Task775_CT_NSCLC_RG.zip",
     orientation=Orientation.ITK,
-    algorithm_name="DEMO-liver-ct",
-    licence="Apache-2.0",
-    licence_must_be_accepted=False,
-    generation=2,
+    ensemble="vote",
+    mirroring=False,
+    labels_are_certain=False,
 )
-"""Liver on synthetic CT, trained on samples; for trying the software, never for patients."""
+"""The container votes without mirroring. Which label is the lung is told differently by port, container and others'
+projects: only the union of all labels is used."""
+TASK777_NODULES = _published(
+    "Task777_CT_Nodules",
+    ("nodule",),
+    "BAMF-Lung-CT",
+    doi="10.5281/zenodo.8290146",
+    record="8290147",
+    file="Task777_CT_Nodules.zip",
+    orientation=Orientation.ITK,
+    ensemble="vote",
+    mirroring=False,
+)
+TASK779_KIDNEYS = _published(
+    "Task779_Kidneys_KIRC",
+    ("kidney", "tumor", "cyst"),
+    "BAMF-Kidney-CT",
+    doi="10.5281/zenodo.8277845",
+    record="8277846",
+    file="Task779_Kidney.zip",
+)
+"""The folder's name is not the archive's."""
+TASK788_PROSTATE = _published(
+    "Task788_ProstateX",
+    ("prostate",),
+    "BAMF-Prostate-MR",
+    doi="10.5281/zenodo.8290092",
+    record="8290093",
+    file="Task788_Prostate.zip",
+    channels=("mr",),
+)
+"""The folder's name is not the archive's."""
+TASK822_LIVER = _published(
+    "Task822_Liver_AMD",
+    ("liver",),
+    "BAMF-Liver-MR",
+    doi="10.5281/zenodo.8290123",
+    record="8290124",
+    file="Task882_MR_Liver.zip",
+    channels=("mr",),
+)
+"""882 in the archive's name, 822 inside."""
 
-CATALOGUE: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in (TASK773_LIVER, DEMO_LIVER_CT)})
+DEMO_LIVER_CT = _demo("DEMO-liver-ct", ("liver",))
+DEMO_LUNG_CT_LUNGS = _demo("DEMO-lung-ct-lungs", ("lung",))
+DEMO_LUNG_CT_NODULES = _demo("DEMO-lung-ct-nodules", ("nodule",))
+DEMO_KIDNEY = _demo("DEMO-kidney", ("kidney", "tumor", "cyst"))
+DEMO_PROSTATE = _demo("DEMO-prostate", ("prostate",), "mr")
+DEMO_LIVER_MR = _demo("DEMO-liver-mr", ("liver",), "mr")
+
+CATALOGUE: Mapping[str, ModelSpec] = MappingProxyType(
+    {
+        spec.name: spec
+        for spec in (
+            TASK773_LIVER,
+            TASK775_LUNGS,
+            TASK777_NODULES,
+            TASK779_KIDNEYS,
+            TASK788_PROSTATE,
+            TASK822_LIVER,
+            DEMO_LIVER_CT,
+            DEMO_LUNG_CT_LUNGS,
+            DEMO_LUNG_CT_NODULES,
+            DEMO_KIDNEY,
+            DEMO_PROSTATE,
+            DEMO_LIVER_MR,
+        )
+    }
+)
 """Every model that a task names, by name."""

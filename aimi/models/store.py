@@ -72,7 +72,7 @@ def find(spec: ModelSpec, folder: Path | None) -> FoundModel:
             f"The folder of model {spec.name} has {found.channels} input channels, not {len(spec.channels)}.",
             f"It is a model of another task. {_how_to_get(spec)}",
         )
-    if len(found.labels) != len(spec.labels):
+    if spec.labels_are_certain and len(found.labels) != len(spec.labels):
         raise ModelError(
             f"The folder of model {spec.name} has {len(found.labels)} labels, not {len(spec.labels)}.",
             f"It is a model of another task. {_how_to_get(spec)}",

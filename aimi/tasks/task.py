@@ -1,7 +1,8 @@
 """What a task is: data that can be printed, and the few functions that only it has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from aimi.dicom.selection import Rule
 from aimi.image import Image, LabelMap, Segment
 from aimi.models.catalogue import ModelSpec
 
-__all__ = ["CleanUp", "Cleaned", "Labels", "Removed", "Task"]
+__all__ = ["CleanUp", "Cleaned", "Group", "Labels", "Removed", "Running", "Task"]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -48,6 +49,30 @@ CleanUp = Callable[[Mapping[str, LabelMap], Mapping[str, Image]], Cleaned]
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """How the networks run under a rule set, where that differs from the catalogue.
+
+    Parameters
+    ----------
+    ensemble, mirroring : None is the model's own.
+    postprocessing : keep the largest component of the labels that the model's postprocessing.json names, as
+        nnUNet_predict of v1 does where the file is there.
+    """
+
+    ensemble: str | None = None
+    mirroring: bool | None = None
+    postprocessing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Segments that are also measured together: an organ with its lesions."""
+
+    label: str
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One annotation task.
 
@@ -60,6 +85,11 @@ class Task:
     models : in the order in which they run.
     clean_ups : by rule set; the first is the default.
     demo_models : stand in for ``models``, one for one in the same order, when the demo models are asked for.
+    running : by rule set; without an entry the models run as the catalogue says.
+    rules_with_non_contrast : the rules under ``--allow-non-contrast``; empty where contrast is not asked for.
+    groups : what is measured together besides the segments.
+    focus : segment numbers; the picture shows the first of them that was found.
+    window : ``lung`` for a picture in the window of the lungs; empty for the modality's own.
     """
 
     name: str
@@ -73,3 +103,8 @@ class Task:
     segments: tuple[Segment, ...]
     clean_ups: Mapping[str, CleanUp]
     demo_models: tuple[ModelSpec, ...] = ()
+    running: Mapping[str, Running] = field(default_factory=lambda: MappingProxyType({}))
+    rules_with_non_contrast: tuple[Rule, ...] = ()
+    groups: tuple[Group, ...] = ()
+    focus: tuple[int, ...] = ()
+    window: str = ""
