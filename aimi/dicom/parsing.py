@@ -16,7 +16,7 @@ from aimi.dicom.header import Instance, PixelFormat, Plane, SeriesHeader
 from aimi.dicom.values import Values
 from aimi.image import Vector
 
-__all__ = ["SPLITTING_ATTRIBUTES", "ParsedInstance", "parse", "parse_series_header"]
+__all__ = ["SPLITTING_ATTRIBUTES", "ParsedInstance", "frame_views", "parse", "parse_series_header"]
 
 SPLITTING_ATTRIBUTES: Final = (
     "AcquisitionNumber",
@@ -59,7 +59,7 @@ class ParsedInstance:
 def parse(path: Path, header: FileHeader) -> ParsedInstance:
     """Give the records of a file that has a SOP Instance UID."""
     values = Values(header.elements)
-    views = list(_frame_views(values))
+    views = list(frame_views(values))
     first = views[0] if views else values
     frames = max(1, values.integer("NumberOfFrames") or 1)
     instance = Instance(
@@ -85,7 +85,7 @@ def _parse_planes(values: Values, views: Sequence[Values], frames: int) -> list[
     return planes
 
 
-def _frame_views(values: Values) -> Iterable[Values]:
+def frame_views(values: Values) -> Iterable[Values]:
     """Give the merged view of each frame; none for an object without functional groups."""
     frames = values.items("PerFrameFunctionalGroupsSequence")
     if not frames:
