@@ -33,18 +33,20 @@ class TorchBackend:
     Parameters
     ----------
     device : ``cpu`` or ``cuda``.
+    precision : of a CPU run, ``f32`` or, to measure what that loses, ``f64``.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, precision: str = "f32") -> None:
         self._place = device
         self.device = "cuda" if device == "cuda" else "cpu-torch"
-        self.precision = "f16" if device == "cuda" else "f32"
+        self.precision = "f16" if device == "cuda" else precision
 
     def compile(self, network: Network, weights: Weights) -> TileFunction:
         """Put a fold's weights on the device and give its function."""
         import torch
 
-        placed = {name: torch.from_numpy(np.array(weights[name])).to(self._place) for name in network.weights}
+        width = np.float64 if self.precision == "f64" else np.float32
+        placed = {name: torch.from_numpy(np.array(weights[name], width)).to(self._place) for name in network.weights}
         return functools.partial(_run, network, placed, self._place, _last_uses(network))
 
 
@@ -60,12 +62,13 @@ def _run(
     import torch
 
     with torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=device == "cuda"):
-        values = {0: torch.from_numpy(np.ascontiguousarray(tile))[None].to(device)}
+        width = next(iter(weights.values())).dtype if weights else torch.float32
+        values = {0: torch.from_numpy(np.ascontiguousarray(tile))[None].to(device, width)}
         for index, layer in enumerate(network.layers):
             values[index + 1] = _apply(layer, values, weights)
             for value in finished[index]:
                 del values[value]
-        result: npt.NDArray[np.float32] = values[len(network.layers)][0].float().cpu().numpy()
+        result: npt.NDArray[np.float32] = values[len(network.layers)][0].to("cpu", torch.float32).numpy()
     return result
 
 
@@ -93,4 +96,4 @@ def _apply(layer: Layer, values: dict[int, Any], weights: dict[str, Any]) -> Any
         return torch.cat((values[layer.first], values[layer.second]), 1)
     if isinstance(layer, Addition):
         return values[layer.first] + values[layer.second]
-    return torch.softmax(values[layer.source].float(), 1)
+    return torch.softmax(values[layer.source], 1)
