@@ -1,22 +1,33 @@
 """One synthetic body: the same for every modality, drawn from a seed.
 
 The body plan (:mod:`aimi.samples.trunk`) is filled with organs and scaled to the patient. Patient
-coordinates are DICOM's (LPS, mm).
+coordinates are DICOM's (LPS, mm). What a task needs beyond a healthy body with liver findings is added on
+top (:class:`Finding`), so that it changes nothing else.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from aimi.samples.abdomen import back_muscles, bowel, liver, pancreas, spleen, stomach, vessels
 from aimi.samples.chance import Chance
-from aimi.samples.chest import heart, lungs
-from aimi.samples.kidneys import kidneys
+from aimi.samples.chest import airways_and_great_vessels, heart, lungs, nodules
+from aimi.samples.kidneys import kidney_findings, kidneys, place_kidneys
+from aimi.samples.pelvis import pelvic_bones, pelvic_organs
 from aimi.samples.shapes import Matrix, Point, rotation
 from aimi.samples.tissue import Painter
 from aimi.samples.trunk import Spine, Table, Torso, Wall
 
-__all__ = ["Anatomy", "make_anatomy"]
+__all__ = ["Anatomy", "Finding", "make_anatomy"]
+
+
+class Finding(StrEnum):
+    """What can be added to a body."""
+
+    KIDNEY_TUMOR_AND_CYSTS = "kidney tumor and cysts"
+    LUNG_NODULES = "lung nodules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +51,34 @@ class Anatomy:
         return np.asarray(matrix[:3, :3] @ point + matrix[:3, 3], np.float64)
 
 
-def make_anatomy(seed: int) -> Anatomy:
-    """Draw a body; equal seeds give equal bodies."""
-    chance = Chance.of(seed, "torso")
+def make_anatomy(seed: int, findings: Collection[Finding] = ()) -> Anatomy:
+    """Draw a body; equal seeds give equal bodies but for the findings."""
+    torso, fat = _torso(Chance.of(seed, "torso"))
+    poses = place_kidneys(Chance.of(seed, "kidneys"))
+    painters: list[Painter] = [Wall(torso)]
+    painters += lungs(Chance.of(seed, "lungs"), torso)
+    painters += heart(Chance.of(seed, "heart"))
+    painters += airways_and_great_vessels()
+    painters += back_muscles(Chance.of(seed, "muscles"))
+    painters += pelvic_bones()
+    painters += bowel(Chance.of(seed, "bowel"), torso)
+    painters += pelvic_organs(Chance.of(seed, "pelvis"))
+    painters += pancreas(Chance.of(seed, "pancreas"))
+    painters += stomach(Chance.of(seed, "stomach"), torso)
+    painters += spleen(Chance.of(seed, "spleen"), torso)
+    painters += liver(Chance.of(seed, "liver"), torso, lesions=True)
+    painters += kidneys(poses)
+    if Finding.KIDNEY_TUMOR_AND_CYSTS in findings:
+        painters += kidney_findings(Chance.of(seed, "kidney findings"), poses)
+    painters += vessels(Chance.of(seed, "vessels"))
+    if Finding.LUNG_NODULES in findings:
+        painters += nodules(Chance.of(seed, "nodules"), torso)
+    painters += [Spine(torso), Table(79.0 + torso.muscle + 17 + 1.05 * fat)]
+    half_width = 139.0 + torso.muscle + fat
+    return Anatomy(tuple(painters), _to_plan(Chance.of(seed, "size")), half_width)
+
+
+def _torso(chance: Chance) -> tuple[Torso, float]:
     fat = float(np.clip(np.exp(chance.near(np.log(16), 0.42)), 7, 34))
     torso = Torso(
         fat=fat,
@@ -54,20 +90,7 @@ def make_anatomy(seed: int) -> Anatomy:
         rib_phase=chance.between(-10, 10),
         vertebra_phase=chance.between(-16, 16),
     )
-    painters: list[Painter] = [Wall(torso)]
-    painters += lungs(Chance.of(seed, "lungs"), torso)
-    painters += heart(Chance.of(seed, "heart"))
-    painters += back_muscles(Chance.of(seed, "muscles"))
-    painters += bowel(Chance.of(seed, "bowel"), torso)
-    painters += pancreas(Chance.of(seed, "pancreas"))
-    painters += stomach(Chance.of(seed, "stomach"), torso)
-    painters += spleen(Chance.of(seed, "spleen"), torso)
-    painters += liver(Chance.of(seed, "liver"), torso, lesions=True)
-    painters += kidneys(Chance.of(seed, "kidneys"))
-    painters += vessels(Chance.of(seed, "vessels"))
-    painters += [Spine(torso), Table(79.0 + torso.muscle + 17 + 1.05 * fat)]
-    half_width = 139.0 + torso.muscle + fat
-    return Anatomy(tuple(painters), _to_plan(Chance.of(seed, "size")), half_width)
+    return torso, fat
 
 
 def _to_plan(chance: Chance) -> Matrix:

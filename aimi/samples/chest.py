@@ -4,11 +4,13 @@ import numpy as np
 
 from aimi.samples.abdomen import between
 from aimi.samples.chance import Chance
-from aimi.samples.shapes import Blend, Clip, Cut, Ellipsoid, Point, Shape, Tilt, Wobble, rotation, tube
+from aimi.samples.shapes import Blend, Block, Clip, Cut, Ellipsoid, Point, Shape, Tilt, Wobble, rotation, tube
 from aimi.samples.tissue import Layer, Painter, Part, Tissue
 from aimi.samples.trunk import Cavity, Diaphragm, Torso
 
-__all__ = ["heart", "lungs"]
+__all__ = ["airways_and_great_vessels", "heart", "lungs", "nodules"]
+
+_IN_LUNG = (Tissue.LUNG, Tissue.LUNG_VESSEL, Tissue.PLEURA, Tissue.NODULE, Tissue.MASS, Tissue.SMALL_NODULE)
 
 
 def _mediastinum(chance: Chance) -> Shape:
@@ -70,3 +72,63 @@ def heart(chance: Chance) -> list[Painter]:
         Part(right, (Layer(Tissue.RIGHT_HEART),)),
         Part(esophagus, (Layer(Tissue.ESOPHAGUS), Layer(Tissue.GAS, 5.4))),
     ]
+
+
+def airways_and_great_vessels() -> list[Painter]:
+    """Give trachea and main bronchi, the aorta's arch, the superior vena cava and the pulmonary arteries."""
+    ascending = ((6, -18, 62), (2, -26, 92), (4, -14, 128), (14, 12, 142), (23, 31, 122))
+    pulmonary = ((20, -34, 66), (16, -22, 92), (12, -6, 96))
+    arteries: list[Shape] = [tube(pulmonary, (13, 13, 11))]
+    bronchi: list[Shape] = [tube(((1, 8, 260), (1, 10, 180), (0, 14, 104)), (8.5, 8.5, 8))]
+    for side in (-1, 1):
+        arteries.append(tube(((12, -6, 96), (side * 22, 0, 90), (side * 44, 6, 80)), (10, 8.5, 6)))
+        bronchi.append(tube(((0, 14, 104), (side * 22, 14, 88), (side * 44, 14, 74)), (7, 6, 5)))
+    cava = tube(((-20, -8, 40), (-22, -12, 90), (-20, -14, 190)), (10, 9, 8))
+    return [
+        Part(Blend(tuple(arteries), 3.0), (Layer(Tissue.RIGHT_HEART),)),
+        Part(cava, (Layer(Tissue.RIGHT_HEART),)),
+        Part(tube(ascending, (15, 15, 14, 13, 12)), (Layer(Tissue.LEFT_HEART),)),
+        Part(Blend(tuple(bronchi)), (Layer(Tissue.PLEURA), Layer(Tissue.TRACHEA, 1.4))),
+    ]
+
+
+def nodules(chance: Chance, torso: Torso) -> list[Painter]:
+    """Give nodules: two or three within the lung, one at the pleura, one below 3 mm, one outside; at times a mass.
+
+    Those that count measure 11 to 26 mm; the small one 2.2 mm, the mass more than 30 mm.
+    """
+    inner: list[Painter] = []
+    for number in range(chance.whole(2, 3)):
+        side = -1 if number % 2 else 1
+        center = chance.point((side * 84, 4, 70 + 50 * (number - 1)), (16, 26, 14))
+        inner.append(_nodule(chance, center, chance.between(5.5, 12), Tissue.NODULE))
+    side = 1 if chance.happens(0.5) else -1
+    at_wall = _at_wall(torso, chance.near(0.2 if side > 0 else np.pi - 0.2, 0.35), chance.between(60, 110))
+    inner.append(_nodule(chance, at_wall, chance.between(6, 10), Tissue.NODULE))
+    small = chance.point((-side * 70, -20, 120), (10, 15, 15))
+    inner.append(Part(Ellipsoid(small, (1.1, 1.1, 1.1)), (Layer(Tissue.SMALL_NODULE),), _IN_LUNG))
+    if chance.happens(0.4):
+        middle = chance.point((-side * 78, 30, 10), (6, 8, 10))
+        inner.append(_nodule(chance, middle, chance.between(18, 22), Tissue.MASS))
+    outer = chance.point((side * 128, 24, 175), (4, 8, 8))
+    inner.append(Part(Ellipsoid(outer, (8, 9, 8)), (Layer(Tissue.OUTER_NODULE),), (Tissue.FAT, Tissue.MUSCLE)))
+    return inner
+
+
+def _nodule(chance: Chance, center: Point, radius: float, tissue: Tissue) -> Painter:
+    radii = (radius, radius * chance.between(0.85, 1.15), radius * chance.between(0.85, 1.15))
+    lump = Wobble(Ellipsoid(center, radii), 0.15 * radius, 2.0 * radius, chance.phases())
+    return Part(lump, (Layer(tissue),), _IN_LUNG)
+
+
+def _at_wall(torso: Torso, angle: float, height: float) -> Point:
+    """Give the point of the lung's surface in a direction in the axial plane; 0 is left, right angles to the back."""
+    way = np.array([np.cos(angle), np.sin(angle)])
+    steps = np.linspace(20, 150, 261)
+    affine = np.zeros((4, 4))
+    affine[0, 2], affine[1, 2] = way * (steps[1] - steps[0])
+    affine[:3, 3] = (*(way * steps[0]), height)
+    affine[0, 0], affine[2, 0], affine[1, 1], affine[3, 3] = way[1], 1.0, 1.0, 1.0
+    depth = torso.depth(Block.of(affine, (0, 0, 0), (1, 1, len(steps))))[0][0, 0]
+    x, y = (way * steps[int(np.argmin(np.abs(depth + 9)))]).tolist()
+    return x, y, height

@@ -78,6 +78,9 @@ class Tissue(IntEnum):
     PROSTATE_CAPSULE = auto()
     RECTUM_WALL = auto()
     SEMINAL_VESICLE = auto()
+    SMALL_NODULE = auto()
+    MASS = auto()
+    OUTER_NODULE = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,7 @@ class Spine:
 
     def paint(self, canvas: Canvas) -> None:
         """Paint the vertebral column."""
-        box = Box((-48.0, 10.0, -560.0), (48.0, 125.0, 330.0))
+        box = Box((-48.0, 10.0, -352.0), (48.0, 125.0, 330.0))
         index = canvas.block.index_of(box)
         if index is None:
             return

@@ -6,12 +6,13 @@ import pytest
 from scipy import ndimage
 
 from aimi.errors import UsageError
+from aimi.samples.anatomy import Finding, make_anatomy
 from aimi.samples.drawing import Drawing, draw
 
 COARSE = (6.0, 3.5, 3.5)
 
 
-def liver_ml(drawing: Drawing) -> float:
+def organ_ml(drawing: Drawing) -> float:
     return float(np.count_nonzero(drawing.labels) * np.prod(drawing.scans[0].grid.spacing) / 1000)
 
 
@@ -32,7 +33,7 @@ def test_equal_seeds_give_equal_samples() -> None:
 
 
 def test_seeds_differ_in_anatomy() -> None:
-    volumes = [liver_ml(draw("liver_ct", seed=seed, spacing=COARSE)) for seed in range(4)]
+    volumes = [organ_ml(draw("liver_ct", seed=seed, spacing=COARSE)) for seed in range(3)]
     assert len({round(volume, -1) for volume in volumes}) == len(volumes)
     assert all(900 < volume < 2600 for volume in volumes)  # ml, adult livers
 
@@ -44,7 +45,7 @@ def test_liver_is_one_piece_within_the_field_of_view(oblique: bool) -> None:
     assert not any(labels.take(end, axis).any() for axis in range(3) for end in (0, -1))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_no_threshold_finds_the_liver(seed: int) -> None:
     drawing = draw("liver_ct", seed=seed, spacing=COARSE)
     assert best_threshold_dice(drawing.scans[0].image, drawing.labels) < 0.8
@@ -61,8 +62,8 @@ def test_oblique_and_axial_slices_show_the_same_body() -> None:
 
 
 def test_volume_does_not_depend_on_the_grid() -> None:
-    fine = liver_ml(draw("liver_ct", seed=2, spacing=(3.0, 3.0, 3.0)))
-    coarse = liver_ml(draw("liver_ct", seed=2, oblique=True, spacing=(6.0, 3.0, 2.0)))
+    fine = organ_ml(draw("liver_ct", seed=2, spacing=(3.0, 3.0, 3.0)))
+    coarse = organ_ml(draw("liver_ct", seed=2, oblique=True, spacing=(6.0, 3.0, 2.0)))
     assert coarse == pytest.approx(fine, rel=0.02)
 
 
@@ -75,9 +76,9 @@ def test_oblique_slices_are_tilted_by_ten_degrees_or_more() -> None:
     assert 10 <= np.degrees(np.arccos(normal[2] / np.linalg.norm(normal))) < 45
 
 
-def test_contrast_phase_varies_and_shows_in_the_aorta() -> None:
-    phases = {draw("liver_ct", seed=seed, spacing=(12.0, 8.0, 8.0)).scans[0].phase for seed in range(12)}
-    assert len(phases) >= 3
+def test_contrast_phase_varies() -> None:
+    names = {draw("liver_ct", seed=seed, spacing=(12.0, 12.0, 12.0)).scans[0].description for seed in range(10)}
+    assert len(names) >= 3
 
 
 def test_unknown_task_is_refused() -> None:
@@ -89,3 +90,33 @@ def test_unknown_task_is_refused() -> None:
 def test_impossible_spacing_is_refused(spacing: tuple[float, float, float]) -> None:
     with pytest.raises(UsageError, match="between"):
         draw("liver_ct", spacing=spacing)
+
+
+def test_kidney_sample_has_two_kidneys_a_tumor_and_cysts() -> None:
+    labels = draw("kidney", seed=2, spacing=(4.0, 2.5, 2.5)).labels
+    everything = np.ones((3, 3, 3))
+    assert ndimage.label(labels > 0, everything)[1] == 2
+    assert ndimage.label(labels == 2, everything)[1] == 1
+    assert 1 <= ndimage.label(labels == 3, everything)[1] <= 3
+
+
+def test_lung_truth_leaves_out_what_the_rules_remove() -> None:
+    drawing = draw("lung_ct", seed=4, spacing=(4.0, 2.5, 2.5))
+    nodules = drawing.targets["nodules"] == 1
+    assert np.count_nonzero(nodules) > np.count_nonzero(drawing.labels == 2) > 0
+    assert (nodules[drawing.labels == 2]).all()  # the mass and the one outside the lungs are left out
+    assert (drawing.targets["lungs"][drawing.labels > 0] == 1).all()
+
+
+@pytest.mark.parametrize(("task", "low", "high"), [("prostate", 20, 75), ("liver_mr", 900, 2600)])
+def test_mr_samples_hold_an_organ_of_plausible_size(task: str, low: float, high: float) -> None:
+    drawing = draw(task, seed=3, spacing=(4.0, 3.0, 3.0))
+    assert low < organ_ml(drawing) < high
+    assert drawing.scans[0].role == "mr"
+    assert drawing.scans[0].image.min() >= 0
+
+
+def test_other_findings_leave_the_rest_of_the_body_as_it_is() -> None:
+    plain, sick = make_anatomy(5), make_anatomy(5, [Finding.LUNG_NODULES])
+    assert len(sick.painters) > len(plain.painters)
+    assert np.array_equal(plain.to_plan, sick.to_plan)

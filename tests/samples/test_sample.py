@@ -10,6 +10,7 @@ from aimi.dicom import seg_reading, selection, study, volume
 from aimi.errors import OutputError
 from aimi.samples import SamplePaths, make_sample
 from aimi.samples.drawing import draw
+from aimi.tasks import kidney, liver_mr, lung_ct, prostate
 from aimi.tasks.liver_ct import LIVER_CT
 
 COARSE = (8.0, 4.0, 4.0)
@@ -88,3 +89,23 @@ def test_reformat_shows_the_same_body(sample: SamplePaths) -> None:
 def test_second_sample_in_a_folder_is_refused(sample: SamplePaths) -> None:
     with pytest.raises(OutputError, match="already"):
         make_sample("liver_ct", sample.study.parent, spacing=COARSE)
+
+
+@pytest.mark.parametrize(
+    ("task", "rules", "series"),
+    [
+        ("kidney", kidney.RULES, 2),
+        ("lung_ct", lung_ct.RULES, 2),
+        ("prostate", prostate.RULES, 2),
+        ("liver_mr", liver_mr.RULES, 2),
+    ],
+)
+def test_each_task_finds_its_volume_in_its_sample(
+    task: str, rules: tuple[selection.Rule, ...], series: int, tmp_path: Path
+) -> None:
+    paths = make_sample(task, tmp_path, seed=1, spacing=(8.0, 6.0, 6.0))
+    chosen = selection.require_sound(selection.choose(study.read(paths.study), rules))
+    assert [stack.header.series_number for stack in chosen.stacks.values()] == [series]
+    files = [*paths.study.rglob("*.dcm"), paths.truth]
+    reports = [subprocess.run(["dciodvfy", "-new", str(file)], check=False, capture_output=True) for file in files]
+    assert not any(report.returncode for report in reports)
