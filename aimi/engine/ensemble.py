@@ -22,12 +22,14 @@ from aimi.engine.checkpoint import fold_file, read_weights
 from aimi.engine.export import export_labels, support
 from aimi.engine.folder import ModelFolder
 from aimi.engine.folds import FoldSums, LiveFold, Progress, pick_by_plane, run_folds
+from aimi.engine.isotropic import labels_back, region_to, resample_to, shape_at
 from aimi.engine.memory import check_memory, need_of
 from aimi.engine.network import Network, network_of
 from aimi.engine.orientation import AxisChange, Orientation, axis_change
 from aimi.engine.plans import Plans
+from aimi.engine.postprocessing import keep_largest
 from aimi.engine.preprocessing import Preprocessed, preprocess
-from aimi.engine.resampling import new_shape
+from aimi.engine.resampling import Shape, new_shape
 from aimi.engine.sliding_window import make_tiling
 from aimi.errors import InputError, ModelError, ResourceError, UsageError
 from aimi.image import Image, Note
@@ -57,6 +59,9 @@ class Options:
     ensemble : ``mean`` of the folds, or ``vote``: at least 60 % of the folds give the label.
     step : distance of tiles as a share of the patch.
     max_memory : bytes that the run may take; None is what the machine has.
+    resample_mm : resample the image to this spacing first and the labels back by nearest neighbour, as
+        TotalSegmentator does with its models; None leaves resampling to the plans.
+    postprocessing : apply what a v1 folder says of it, as v1's own command does.
     """
 
     orientation: Orientation
@@ -67,6 +72,8 @@ class Options:
     ensemble: str = "mean"
     step: float = 0.5
     max_memory: int | None = None
+    resample_mm: float | None = None
+    postprocessing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +178,26 @@ def predict(
     """
     _check(images, model)
     clock = _Clock()
-    change = axis_change(options.orientation, images[0].volume.affine)
-    plans, spacing = model.folder.plans, change.spacing(_spacing(images[0]))
-    keeps_labels = _fits_memory(model, change.apply(images[0].volume.array).shape, spacing, options)
+    volume = images[0].volume
+    change = axis_change(options.orientation, volume.affine)
+    shape, spacing = change.apply(volume.array).shape, change.spacing(_spacing(images[0]))
+    run_shape, run_spacing = _run_grid(shape, spacing, options.resample_mm)
+    keeps_labels = _fits_memory(model, run_shape, run_spacing, options)
     with clock.stage("preprocessing"):
-        seen = preprocess(_stack(images, change), spacing, plans)
+        seen = preprocess(_stack(images, change, run_shape), run_spacing, model.folder.plans)
     run = _Run(model=model, options=options, seen=seen, clock=clock, progress=progress, keeps_labels=keeps_labels)
-    outcome = _outcome(run, _run_tiles(run, None)) if region is None else _predict_region(run, change.apply(region))
+    if region is None:
+        outcome = _outcome(run, _run_tiles(run, None))
+    else:
+        outcome = _predict_region(run, region_to(change.apply(region), run_shape))
+    with clock.stage("export"):
+        labels = change.revert(labels_back(outcome.labels, shape))
+        labels, notes = _postprocess(np.ascontiguousarray(labels), model.folder, options, float(np.prod(spacing)))
     return Prediction(
-        labels=np.ascontiguousarray(change.revert(outcome.labels)),
+        labels=labels,
         fold_disagreement=outcome.disagreement,
         near_tie_share=outcome.near_ties,
-        notes=(*model.notes, *_notes(spacing, plans), *outcome.notes),
+        notes=(*model.notes, *_notes(run_spacing, model.folder.plans), *outcome.notes, *notes),
         timings=clock.seconds(),
         device=model.device,
         precision=model.precision,
@@ -364,13 +379,34 @@ def _spacing(image: Image) -> tuple[float, float, float]:
     return along_k, along_j, along_i
 
 
-def _stack(images: Sequence[Image], change: AxisChange) -> Array:
-    """Give a float32 copy, (channels, z, y, x), in the orientation of the training."""
-    first = change.apply(images[0].volume.array)
-    stacked = np.empty((len(images), *first.shape), np.float32)
+def _run_grid(
+    shape: Shape, spacing: tuple[float, float, float], resample_mm: float | None
+) -> tuple[Shape, tuple[float, float, float]]:
+    if resample_mm is None:
+        return shape, spacing
+    return shape_at(shape, spacing, resample_mm), (resample_mm, resample_mm, resample_mm)
+
+
+def _stack(images: Sequence[Image], change: AxisChange, shape: Shape) -> Array:
+    """Give a float32 copy, (channels, z, y, x), in the orientation of the training, resampled if that is asked."""
+    stacked = np.empty((len(images), *shape), np.float32)
     for channel, image in enumerate(images):
-        stacked[channel] = change.apply(image.volume.array)
+        oriented = change.apply(image.volume.array)
+        stacked[channel] = oriented if oriented.shape == shape else resample_to(oriented, shape)
     return stacked
+
+
+def _postprocess(
+    labels: Labels, folder: ModelFolder, options: Options, voxel_mm3: float
+) -> tuple[Labels, tuple[Note, ...]]:
+    if not options.postprocessing or folder.version != 1:
+        return labels, ()
+    if not folder.postprocessing:
+        return labels, (Note("postprocessing-absent", "The model folder holds no postprocessing.json; none was done."),)
+    kept = keep_largest(labels, folder.postprocessing, voxel_mm3)
+    share = f"{int((kept != labels).sum())} voxels were removed"
+    sentence = f"The model's postprocessing.json was applied: only the largest pieces were kept, {share}."
+    return kept, (Note("postprocessing-applied", sentence),)
 
 
 def _notes(spacing: Sequence[float], plans: Plans) -> tuple[Note, ...]:

@@ -10,7 +10,7 @@ every byte that can change a result.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from aimi.engine.checkpoint import (
 from aimi.engine.network import network_of
 from aimi.engine.pickles import read_pickle
 from aimi.engine.plans import Plans, plans_from_json, plans_to_json, read_plans_v1, read_plans_v2
+from aimi.engine.postprocessing import KeepLargest, read_rules
 from aimi.errors import ModelError
 
 __all__ = ["ModelFolder", "import_folder", "open_folder"]
@@ -57,7 +58,7 @@ class ModelFolder:
     sha256 : over plans, data set description and every fold's weights, in that order.
     plans : all that inference needs besides the weights.
     layout : where the weights lie.
-    postprocessing : labels, or groups of labels joined, of which v1's own prediction keeps the largest component only.
+    postprocessing : what v1's own prediction does to the labels afterwards.
     """
 
     path: Path
@@ -70,7 +71,7 @@ class ModelFolder:
     sha256: str
     plans: Plans
     layout: Layout
-    postprocessing: tuple[tuple[int, ...], ...] = ()
+    postprocessing: tuple[KeepLargest, ...] = ()
 
 
 def open_folder(path: Path, *, channels: int | None = None) -> ModelFolder:
@@ -139,7 +140,7 @@ def import_folder(
         "source_sha256": folder.sha256,
         "precision": precision,
         "sha256": hashes,
-        "postprocessing": folder.postprocessing,
+        "postprocessing": [asdict(rule) for rule in folder.postprocessing],
         "plans": plans_to_json(folder.plans),
     }
     (target / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -205,9 +206,9 @@ def _open_v1(root: Path) -> ModelFolder:
     if not isinstance(raw, Mapping):
         raise ModelError("The model's plans.pkl is damaged: not a record.", _REMEDY)
     plans = read_plans_v1(raw, stage)
+    rules = read_rules(read_json(root / _POSTPROCESSING)) if (root / _POSTPROCESSING).is_file() else ()
     files = [root / "plans.pkl", *(fold_file(root, V1, fold) for fold in folds)]
-    if description.is_file():
-        files.insert(1, description)
+    files += [path for path in (description, root / _POSTPROCESSING) if path.is_file()]
     return ModelFolder(
         path=root,
         version=1,
@@ -219,22 +220,8 @@ def _open_v1(root: Path) -> ModelFolder:
         sha256=_digest(tuple(files)),
         plans=plans,
         layout=V1,
-        postprocessing=_read_postprocessing(root),
+        postprocessing=rules,
     )
-
-
-def _read_postprocessing(root: Path) -> tuple[tuple[int, ...], ...]:
-    if not (root / _POSTPROCESSING).is_file():
-        return ()
-    content = read_json(root / _POSTPROCESSING)
-    try:
-        groups = tuple(
-            tuple(map(int, entry)) if isinstance(entry, list) else (int(entry),)
-            for entry in content["for_which_classes"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError("The model's postprocessing.json is damaged.", _REMEDY) from error
-    return groups
 
 
 def _open_imported(root: Path) -> ModelFolder:
@@ -256,7 +243,10 @@ def _open_imported(root: Path) -> ModelFolder:
             sha256=_digest((root / "model.json",)),
             plans=plans,
             layout=IMPORTED,
-            postprocessing=tuple(tuple(map(int, group)) for group in content.get("postprocessing", ())),
+            postprocessing=tuple(
+                KeepLargest(tuple(map(int, rule["labels"])), rule["spared_mm3"])
+                for rule in content.get("postprocessing", ())
+            ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError("The model.json is damaged.", _REMEDY) from error

@@ -34,6 +34,7 @@ __all__ = [
     "nearest_index",
     "new_shape",
     "resample",
+    "resize_corners",
     "separate_axis",
 ]
 
@@ -103,13 +104,20 @@ def _coarsest(spacing: Spacing) -> int | None:
 
 
 @lru_cache(maxsize=32)
-def axis_matrix(count_in: int, count_out: int, order: int) -> Matrix:
-    """Give the matrix, shape (count_out, count_in), that resizes one axis with a spline of an order; read-only."""
+def axis_matrix(count_in: int, count_out: int, order: int, *, corners: bool = False) -> Matrix:
+    """Give the matrix, shape (count_out, count_in), that resizes one axis with a spline of an order; read-only.
+
+    Parameters
+    ----------
+    corners : the centres of the first and last cells lie on one another, and nothing is there beyond them; else the
+        borders of the outer cells do, and the outer values go on.
+    """
     factor = float(1 / np.divide(count_in, count_out))
+    mode: Any = {"mode": "constant"} if corners else {"mode": "nearest", "grid_mode": True}
     units = np.eye(count_in)
     spline: Any = order  # scipy is typed with each order as a literal
     columns = [
-        ndimage.zoom(block, (factor, 1.0), order=spline, mode="nearest", grid_mode=True)
+        ndimage.zoom(block, (factor, 1.0), order=spline, **mode)
         for block in np.split(units, range(_BLOCK, count_in, _BLOCK), axis=1)
     ]
     matrix: Matrix = np.concatenate(columns, axis=1)
@@ -150,50 +158,65 @@ def resample(
     if array.shape == shape:
         return array
     if separate is None:
-        return _resize(array, shape, rule.order)
+        result = _resize(array, shape, _Spline(rule.order))
+        np.clip(result, array.min(), array.max(), out=result)
+        return result
     return _resize_separately(array, shape, rule, separate)
 
 
-def _resize(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
+def resize_corners(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
+    """Resize three axes from corner to corner, without a clip: scipy's ``zoom`` as it is by default."""
+    return _resize(array, shape, _Spline(order, corners=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spline:
+    """How one axis is resized."""
+
+    order: int
+    corners: bool = False
+
+    def matrix(self, count_in: int, count_out: int) -> Matrix:
+        if count_in == count_out:
+            return np.eye(count_in)
+        return axis_matrix(count_in, count_out, self.order, corners=self.corners)
+
+
+def _resize(array: npt.NDArray[np.float32], shape: Shape, spline: _Spline) -> npt.NDArray[np.float32]:
     result = np.empty(shape, dtype=np.float32)
-    matrix = _first_matrix(array.shape[0], shape[0], order)
+    matrix = spline.matrix(array.shape[0], shape[0])
     window: dict[int, npt.NDArray[np.float64]] = {}
     for rows, columns in _bands(matrix, _PLANES):
         # only the planes that this block of rows needs are held in double precision
         window = {
-            index: window[index] if index in window else _resize_plane(array[index], shape[1:], order)
+            index: window[index] if index in window else _resize_plane(array[index], shape[1:], spline)
             for index in range(columns.start, columns.stop)
         }
         stacked = np.stack(list(window.values())).reshape(len(window), -1)
         result[rows] = (matrix[rows, columns] @ stacked).reshape(-1, *shape[1:])
-    np.clip(result, array.min(), array.max(), out=result)
     return result
 
 
-def _first_matrix(count_in: int, count_out: int, order: int) -> Matrix:
-    return np.eye(count_in) if count_in == count_out else axis_matrix(count_in, count_out, order)
-
-
-def _resize_plane(plane: npt.NDArray[Any], shape: tuple[int, int], order: int) -> npt.NDArray[np.float64]:
+def _resize_plane(plane: npt.NDArray[Any], shape: tuple[int, int], spline: _Spline) -> npt.NDArray[np.float64]:
     """Resize a plane without clipping, the axis that shrinks more first."""
     exact = plane.astype(np.float64)
     if shape[0] / plane.shape[0] <= shape[1] / plane.shape[1]:
-        return _right(_left(exact, shape[0], order), shape[1], order)
-    return _left(_right(exact, shape[1], order), shape[0], order)
+        return _right(_left(exact, shape[0], spline), shape[1], spline)
+    return _left(_right(exact, shape[1], spline), shape[0], spline)
 
 
-def _left(plane: npt.NDArray[np.float64], count: int, order: int) -> npt.NDArray[np.float64]:
+def _left(plane: npt.NDArray[np.float64], count: int, spline: _Spline) -> npt.NDArray[np.float64]:
     if plane.shape[0] == count:
         return plane
-    matrix = axis_matrix(plane.shape[0], count, order)
+    matrix = spline.matrix(plane.shape[0], count)
     result = np.empty((count, plane.shape[1]))
     for rows, columns in _bands(matrix):
         np.matmul(matrix[rows, columns], plane[columns], out=result[rows])
     return result
 
 
-def _right(plane: npt.NDArray[np.float64], count: int, order: int) -> npt.NDArray[np.float64]:
-    return np.ascontiguousarray(_left(np.ascontiguousarray(plane.T), count, order).T)
+def _right(plane: npt.NDArray[np.float64], count: int, spline: _Spline) -> npt.NDArray[np.float64]:
+    return np.ascontiguousarray(_left(np.ascontiguousarray(plane.T), count, spline).T)
 
 
 def _bands(matrix: Matrix, block: int = _BLOCK) -> list[tuple[slice, slice]]:
@@ -216,11 +239,11 @@ def _resize_separately(
         if plane.shape == (first, second):
             resized[index] = plane
             continue
-        resized[index] = np.clip(_resize_plane(plane, (first, second), rule.order), plane.min(), plane.max())
+        resized[index] = np.clip(_resize_plane(plane, (first, second), _Spline(rule.order)), plane.min(), plane.max())
     count = shape[separate]
     if rule.order_z == 0:
         stacked = resized[nearest_index(planes.shape[0], count)]
     else:
-        matrix = _first_matrix(planes.shape[0], count, rule.order_z)
+        matrix = _Spline(rule.order_z).matrix(planes.shape[0], count)
         stacked = np.tensordot(matrix, resized, axes=(1, 0)).astype(np.float32)
     return np.ascontiguousarray(np.moveaxis(stacked, 0, separate))

@@ -3,12 +3,15 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from aimi.engine.ensemble import Options, load, predict
 from aimi.engine.folder import open_folder
 from aimi.engine.orientation import Orientation
 from aimi.errors import InputError, ModelError
 from aimi.image import Image
+from tests.engine.stock_v2 import Case, make_model, predict_exactly
+from tests.engine.test_equivalence_v2 import make_case_image
 from tests.engine.threshold_model import make_threshold_model
 
 ITK = Options(orientation=Orientation.ITK)
@@ -69,3 +72,37 @@ def test_absent_fold_is_refused(tmp_path: Path) -> None:
     folder = open_folder(make_threshold_model(tmp_path, (1, 1, 1), 0, patch=PATCH))
     with pytest.raises(ModelError, match="Fold 3"):
         load(folder, Options(orientation=Orientation.ITK, folds=(3,)))
+
+
+@pytest.mark.parametrize("orientation", list(Orientation))
+def test_network_without_symmetry_gets_its_own_orientation_and_labels_come_back(
+    tmp_path: Path, orientation: Orientation
+) -> None:
+    affine = np.array([[0, 0.9, 0, 3], [0, 0, 0.8, 5], [2.5, 0, 0, 7], [0, 0, 0, 1.0]])
+    path = make_model(tmp_path, Case())
+    array = make_case_image(1)[0]
+    options = Options(orientation=orientation)
+    volume = hd.Volume(array.copy(), affine, coordinate_system="PATIENT")
+    found = predict([Image(volume=volume, units="HU", source=None)], load(open_folder(path), options), options)
+    # RAS: x rises along j to the left and y along i to the back, so both run the other way
+    seen, spacing = {
+        Orientation.ITK: (array, (2.5, 0.9, 0.8)),
+        Orientation.DCM2NIIX: (array[:, ::-1], (2.5, 0.9, 0.8)),
+        Orientation.RAS: (array.transpose(0, 2, 1)[:, ::-1, ::-1], (2.5, 0.8, 0.9)),
+    }[orientation]
+    theirs = predict_exactly(path, np.ascontiguousarray(seen)[None], spacing, folds=1, mirroring=False).labels
+    expected = {
+        Orientation.ITK: theirs,
+        Orientation.DCM2NIIX: theirs[:, ::-1],
+        Orientation.RAS: theirs[:, ::-1, ::-1].transpose(0, 2, 1),
+    }[orientation]
+    assert (found.labels != expected).mean() < 1e-3
+
+
+def test_model_that_is_given_one_spacing_labels_what_zoom_gives(tmp_path: Path) -> None:
+    array = make_image(np.random.default_rng(4).integers(0, 200, (12, 20, 18)).astype(np.int16), (3.0, 1.0, 1.2))
+    options = Options(orientation=Orientation.ITK, resample_mm=1.5)
+    model = load(open_folder(make_threshold_model(tmp_path, (1.5, 1.5, 1.5), 100, patch=PATCH)), options)
+    seen = np.trunc(ndimage.zoom(array.volume.array.astype(float), (2, 1 / 1.5, 1.2 / 1.5), order=3))
+    expected = ndimage.zoom((seen > 100).astype(np.uint8), np.divide(array.volume.array.shape, seen.shape), order=0)
+    assert (predict([array], model, options).labels != expected).mean() < 1e-3
