@@ -20,6 +20,8 @@ class RunOptions:
     study_uid : the study to take where the input holds several of one patient.
     series_uid : a series UID or the name of a stack, taken whatever the tests say; geometry rules still hold.
     rule_set : the clean-up: ``paper``, ``published-code`` or ``mhub``; None is the task's default.
+    allow_non_contrast : also take series without contrast, where the task asks for it.
+    all_matching : annotate every series that suits, one result each.
     segmentation_type : ``binary`` or ``labelmap``.
     device : ``auto``, ``cpu``, ``cuda`` or ``cpu-torch``.
     precision : ``auto``, ``f32`` or ``bf16``.
@@ -33,6 +35,8 @@ class RunOptions:
     study_uid: str | None = None
     series_uid: str | None = None
     rule_set: str | None = None
+    allow_non_contrast: bool = False
+    all_matching: bool = False
     segmentation_type: str = "binary"
     device: str = "auto"
     precision: str = "auto"
@@ -66,6 +70,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "study_uid": "AIMI_STUDY",
         "series_uid": "AIMI_SERIES",
         "rule_set": "AIMI_RULE_SET",
+        "allow_non_contrast": "AIMI_ALLOW_NON_CONTRAST",
+        "all_matching": "AIMI_ALL_MATCHING",
         "segmentation_type": "AIMI_SEG_TYPE",
         "device": "AIMI_DEVICE",
         "precision": "AIMI_PRECISION",
@@ -88,6 +94,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+_SWITCHES = frozenset({"mirroring", "allow_non_contrast", "all_matching", "secondary_capture", "overwrite"})
 _BOOLEANS: Mapping[str, bool] = MappingProxyType(
     {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 )
@@ -101,7 +108,7 @@ def _named(environ: Mapping[str, str]) -> list[str]:
 def _parse(variable: str, text: str, name: str) -> object:
     if name in CHOICES:
         return choice(text, name, variable)
-    if name in {"mirroring", "secondary_capture", "overwrite"}:
+    if name in _SWITCHES:
         if text.lower() not in _BOOLEANS:
             raise UsageError(f"{variable} is neither true nor false.", "Give it 1 or 0.")
         return _BOOLEANS[text.lower()]

@@ -15,6 +15,7 @@ from aimi.dicom.segmentation import Algorithm, Description, SegmentationType
 from aimi.dicom.selection import Selection
 from aimi.errors import AimiError
 from aimi.measure import SegmentMeasures
+from aimi.models.catalogue import ModelSpec
 from aimi.options import RunOptions
 from aimi.output_place import sha256_of
 from aimi.result import ModelRun, Result
@@ -26,6 +27,7 @@ __all__ = ["encode", "encode_refusal"]
 
 _SEGMENTATION_SERIES = 3000
 _PICTURE_SERIES = 3100
+_WINDOWS = {"lung": preview.LUNG}
 _MODALITIES = {"HU": "CT", "BQML": "PT"}
 
 
@@ -52,7 +54,15 @@ def _picture(result: Result, measures: tuple[SegmentMeasures, ...]) -> Picture.I
         subtitle=", ".join(result.runs),
         footer=f"{series}AIMI {aimi.__version__}",
     )
-    return preview.render(image, result.labels, measures, text=text, modality=modality)
+    return preview.render(
+        image,
+        result.labels,
+        measures,
+        text=text,
+        modality=modality,
+        window=_WINDOWS.get(result.task.window),
+        focus=result.task.focus,
+    )
 
 
 def encode_refusal(task: Task, options: RunOptions, record: RunRecord, error: AimiError) -> bytes:
@@ -105,6 +115,7 @@ def _description(result: Result) -> Description:
             parameters={
                 "device": run.prediction.device,
                 "precision": run.prediction.precision,
+                **{f"model {name}": one.found.folder.sha256 for name, one in _further(result).items()},
                 **{name: str(value) for name, value in result.options.identity().items() if value not in (None, False)},
             },
         ),
@@ -112,6 +123,11 @@ def _description(result: Result) -> Description:
         software_version=aimi.__version__,
         licence_note="" if is_free else f"Weights: {spec.licence}",
     )
+
+
+def _further(result: Result) -> dict[str, ModelRun]:
+    """Give the runs of all models but the last, which names the result."""
+    return dict(list(result.runs.items())[:-1])
 
 
 def _facts(
@@ -123,6 +139,7 @@ def _facts(
     facts["selection"] = report.selection_facts(record.selection, record.candidates)
     facts["models"] = [_model_facts(run) for run in result.runs.values()]
     facts["segments"] = [report.segment_facts(one) for one in measures]
+    facts["groups"] = [report.group_facts(group.label, group.numbers, measures) for group in result.task.groups]
     facts["empty"] = not result.labels.labels.any()
     facts["removed"] = [
         {
@@ -152,6 +169,11 @@ def _model_facts(run: ModelRun) -> dict[str, Any]:
         "precision": prediction.precision,
         "fold_disagreement": None
         if disagreement is None
-        else {spec.labels[label - 1]: round(share, 6) for label, share in disagreement.items()},
+        else {_label_name(spec, label): round(share, 6) for label, share in disagreement.items()},
         "timings_s": {name: round(seconds, 3) for name, seconds in prediction.timings.items()},
     }
+
+
+def _label_name(spec: ModelSpec, label: int) -> str:
+    """Give the name of a network label, or its number where the catalogue is not certain of it."""
+    return spec.labels[label - 1] if label <= len(spec.labels) else f"label {label}"

@@ -21,7 +21,7 @@ from aimi.dicom import selection as selecting
 from aimi.dicom import study as studies
 from aimi.dicom import volume as volumes
 from aimi.dicom.header import Study
-from aimi.dicom.selection import Selection
+from aimi.dicom.selection import Rule, Selection
 from aimi.engine import ensemble
 from aimi.engine.ensemble import Model
 from aimi.errors import AimiError, UsageError
@@ -32,7 +32,7 @@ from aimi.options import RunOptions
 from aimi.output_place import OutputPlace
 from aimi.result import ModelRun, Predictions, Result, Segments
 from aimi.run_record import RunRecord
-from aimi.tasks.task import Task
+from aimi.tasks.task import Running, Task
 
 __all__ = [
     "Job",
@@ -51,6 +51,7 @@ __all__ = [
     "predict_unless_done",
     "read_nifti",
     "read_study",
+    "rules_of",
     "segment_case",
     "with_progress",
     "write_refusal",
@@ -115,11 +116,26 @@ def read_study(job: Job, source: Path) -> Study:
     return study
 
 
+def rules_of(task: Task, options: RunOptions) -> tuple[Rule, ...]:
+    """Give the selection rules in force.
+
+    Raises
+    ------
+    UsageError
+        Series without contrast are allowed for a task that asks for none.
+    """
+    if not options.allow_non_contrast:
+        return task.rules
+    if not task.rules_with_non_contrast:
+        raise UsageError(f"{task.name} does not ask for contrast.", "Leave out --allow-non-contrast.")
+    return task.rules_with_non_contrast
+
+
 def choose(job: Job, study: Study) -> Selection:
     """Choose the stacks that the task annotates; refuse where the best one has a defect."""
     with job.record.stage("select"):
         try:
-            selections = selecting.choose(study, job.task.rules, series_uid=job.options.series_uid)
+            selections = selecting.choose(study, rules_of(job.task, job.options), series_uid=job.options.series_uid)
         except selecting.NothingSuitableError as err:
             job.record.candidates = err.candidates
             raise
@@ -176,14 +192,17 @@ def find_models(job: Job) -> tuple[FoundModel, ...]:
 def load_models(job: Job, found: tuple[FoundModel, ...]) -> tuple[LoadedModel, ...]:
     """Load models for prediction with the run's options."""
     with job.record.stage("load models"):
-        return tuple(_load_model(job.options, one) for one in found)
+        running = job.task.running.get(_rule_set(job), Running())
+        return tuple(_load_model(job.options, running, one) for one in found)
 
 
-def _load_model(options: RunOptions, found: FoundModel) -> LoadedModel:
+def _load_model(options: RunOptions, running: Running, found: FoundModel) -> LoadedModel:
+    mirroring = (options.mirroring, running.mirroring, found.spec.mirroring)
     engine_options = ensemble.Options(
         orientation=found.spec.orientation,
-        mirroring=found.spec.mirroring if options.mirroring is None else options.mirroring,
-        ensemble=options.ensemble or found.spec.ensemble,
+        mirroring=next(value for value in mirroring if value is not None),
+        ensemble=options.ensemble or running.ensemble or found.spec.ensemble,
+        postprocessing=running.postprocessing,
         device=options.device,
         precision=_PRECISION.get(options.precision, options.precision),
         max_memory=options.max_memory,
@@ -210,11 +229,23 @@ def predict(job: Job, images: Mapping[str, Image], models: tuple[LoadedModel, ..
     return runs
 
 
-def clean_up(job: Job, images: Mapping[str, Image], predictions: Predictions) -> Segments:
-    """Apply the task's rule set; give the segments on the reference grid and what was removed."""
+def _rule_set(job: Job) -> str:
+    """Give the rule set in force.
+
+    Raises
+    ------
+    UsageError
+        The task has no such rule set.
+    """
     rule_set = job.options.rule_set or next(iter(job.task.clean_ups))
     if rule_set not in job.task.clean_ups:
         raise UsageError(f"{job.task.name} has no rule set {rule_set}.", f"It has: {', '.join(job.task.clean_ups)}.")
+    return rule_set
+
+
+def clean_up(job: Job, images: Mapping[str, Image], predictions: Predictions) -> Segments:
+    """Apply the task's rule set; give the segments on the reference grid and what was removed."""
+    rule_set = _rule_set(job)
     with job.record.stage("clean up"):
         # Demo models stand in for published ones, in the same order.
         names = [spec.name for spec in job.task.models]

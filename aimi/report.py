@@ -24,6 +24,7 @@ from aimi.options import RunOptions
 __all__ = [
     "SCHEMA_VERSION",
     "common_facts",
+    "group_facts",
     "refusal_facts",
     "segment_facts",
     "selection_facts",
@@ -93,6 +94,17 @@ def segment_facts(measures: SegmentMeasures) -> dict[str, Any]:
         "largest_diameter_mm": round(measures.diameter_mm, 2),
         **_spread_facts(measures.spread),
         "findings": [_finding_facts(finding) for finding in measures.findings],
+    }
+
+
+def group_facts(label: str, numbers: Sequence[int], measures: Sequence[SegmentMeasures]) -> dict[str, Any]:
+    """Give the volume of segments together: an organ with its lesions."""
+    members = [one for one in measures if one.number in numbers]
+    return {
+        "label": label,
+        "segments": list(numbers),
+        "voxels": sum(one.voxels for one in members),
+        "volume_ml": round(sum(one.volume_ml for one in members), 4),
     }
 
 

@@ -6,9 +6,8 @@ No checksum was published. The paper's DOI is the concept; ``record`` is the ver
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 from aimi.engine.orientation import Orientation
 
@@ -67,17 +66,29 @@ class ModelSpec:
 _NON_COMMERCIAL = "CC-BY-NC-4.0"
 
 
-def _published(name: str, labels: tuple[str, ...], algorithm_name: str, **values: Any) -> ModelSpec:
-    """Give a published model of one channel; by default mirrored passes and mean softmax, as nnUNet_predict runs."""
-    known = {"channels": ("ct",), "orientation": Orientation.DCM2NIIX, "mirroring": True, "version": values["record"]}
+def _published(
+    name: str, labels: tuple[str, ...], algorithm_name: str, *, doi: str, record: str, file: str, channel: str = "ct"
+) -> ModelSpec:
+    """Give a published model of one channel, run as nnUNet_predict does: mirrored passes and mean softmax."""
     return ModelSpec(
         name=name,
+        version=record,
+        channels=(channel,),
         labels=labels,
+        orientation=Orientation.DCM2NIIX,
         algorithm_name=algorithm_name,
         licence=_NON_COMMERCIAL,
         licence_must_be_accepted=True,
-        **{**known, **values},
+        doi=f"10.5281/zenodo.{doi}",
+        record=record,
+        file=file,
+        mirroring=True,
     )
+
+
+def _voted(published: ModelSpec) -> ModelSpec:
+    """Give a model that its container runs on SimpleITK's arrays, without mirroring, by a vote of the folds."""
+    return replace(published, orientation=Orientation.ITK, ensemble="vote", mirroring=False)
 
 
 def _demo(name: str, labels: tuple[str, ...], channel: str = "ct") -> ModelSpec:
@@ -99,40 +110,40 @@ TASK773_LIVER = _published(
     "Task773_Liver",
     ("liver",),
     "BAMF-Liver-CT",
-    doi="10.5281/zenodo.8270230",
+    doi="8270230",
     record="8274976",
     file="Task773_Liver.zip",
 )
-TASK775_LUNGS = _published(
-    "Task775_CT_NSCLC_RG",
-    ("lung", "tumor"),
-    "BAMF-Lung-CT",
-    doi="10.5281/zenodo.8290169",
-    record="8290169",
-    file="Task775_CT_NSCLC_RG.zip",
-    orientation=Orientation.ITK,
-    ensemble="vote",
-    mirroring=False,
+TASK775_LUNGS = replace(
+    _voted(
+        _published(
+            "Task775_CT_NSCLC_RG",
+            ("lung", "tumor"),
+            "BAMF-Lung-CT",
+            doi="8290169",
+            record="8290169",
+            file="Task775_CT_NSCLC_RG.zip",
+        )
+    ),
     labels_are_certain=False,
 )
-"""The container votes without mirroring. Which label is the lung is told differently by port, container and others'
+"""Which label is the lung is told differently by port, container and others'
 projects: only the union of all labels is used."""
-TASK777_NODULES = _published(
-    "Task777_CT_Nodules",
-    ("nodule",),
-    "BAMF-Lung-CT",
-    doi="10.5281/zenodo.8290146",
-    record="8290147",
-    file="Task777_CT_Nodules.zip",
-    orientation=Orientation.ITK,
-    ensemble="vote",
-    mirroring=False,
+TASK777_NODULES = _voted(
+    _published(
+        "Task777_CT_Nodules",
+        ("nodule",),
+        "BAMF-Lung-CT",
+        doi="8290146",
+        record="8290147",
+        file="Task777_CT_Nodules.zip",
+    )
 )
 TASK779_KIDNEYS = _published(
     "Task779_Kidneys_KIRC",
     ("kidney", "tumor", "cyst"),
     "BAMF-Kidney-CT",
-    doi="10.5281/zenodo.8277845",
+    doi="8277845",
     record="8277846",
     file="Task779_Kidney.zip",
 )
@@ -141,20 +152,20 @@ TASK788_PROSTATE = _published(
     "Task788_ProstateX",
     ("prostate",),
     "BAMF-Prostate-MR",
-    doi="10.5281/zenodo.8290092",
+    doi="8290092",
     record="8290093",
     file="Task788_Prostate.zip",
-    channels=("mr",),
+    channel="mr",
 )
 """The folder's name is not the archive's."""
 TASK822_LIVER = _published(
     "Task822_Liver_AMD",
     ("liver",),
     "BAMF-Liver-MR",
-    doi="10.5281/zenodo.8290123",
+    doi="8290123",
     record="8290124",
     file="Task882_MR_Liver.zip",
-    channels=("mr",),
+    channel="mr",
 )
 """882 in the archive's name, 822 inside."""
 

@@ -11,7 +11,7 @@ from aimi.dicom.body_parts import BodyRegion
 from aimi.dicom.selection import Rule
 from aimi.models.catalogue import DEMO_LIVER_CT, TASK773_LIVER
 from aimi.tasks.clean_up import keep_as_predicted, keep_single_largest
-from aimi.tasks.task import Task
+from aimi.tasks.task import Running, Task
 
 __all__ = ["LIVER_CT", "RULES"]
 
@@ -55,4 +55,5 @@ LIVER_CT = Task(
             "mhub": keep_as_predicted(TASK773_LIVER.name),
         }
     ),
+    running=MappingProxyType({"published-code": Running(postprocessing=True), "mhub": Running(postprocessing=True)}),
 )

@@ -1,14 +1,21 @@
-"""Prostate on T2-weighted MR: which series of a study are looked at.
+"""Prostate on T2-weighted MR: one network, its largest centermost component.
 
 Of several repeats the last was annotated in 80 of 81 published studies.
+
+"Largest centermost" (paper) is read as DECISIONS 6.4 says; published code and port keep all.
 """
 
-from aimi.dicom import criteria, mr_criteria
+from types import MappingProxyType
+
+from aimi.dicom import codes, criteria, mr_criteria
 from aimi.dicom.body_parts import BodyRegion
 from aimi.dicom.mr_criteria import Weighting
 from aimi.dicom.selection import Rule
+from aimi.models.catalogue import DEMO_PROSTATE, TASK788_PROSTATE
+from aimi.tasks.clean_up import keep_as_predicted, keep_largest_centermost
+from aimi.tasks.task import Running, Task
 
-__all__ = ["RULES"]
+__all__ = ["PROSTATE", "RULES"]
 
 RULES = (
     Rule(
@@ -27,4 +34,25 @@ RULES = (
             criteria.last_repeat_first(),
         ),
     ),
+)
+
+PROSTATE = Task(
+    name="prostate",
+    title="Prostate MR",
+    number=5,
+    body_part="PROSTATE",
+    rules=RULES,
+    reference="mr",
+    units=MappingProxyType({"mr": "arbitrary"}),
+    models=(TASK788_PROSTATE,),
+    demo_models=(DEMO_PROSTATE,),
+    segments=codes.segments("prostate"),
+    clean_ups=MappingProxyType(
+        {
+            "paper": keep_largest_centermost(TASK788_PROSTATE.name, "Prostate"),
+            "published-code": keep_as_predicted(TASK788_PROSTATE.name),
+            "mhub": keep_as_predicted(TASK788_PROSTATE.name),
+        }
+    ),
+    running=MappingProxyType({"published-code": Running(postprocessing=True), "mhub": Running(postprocessing=True)}),
 )
