@@ -19,7 +19,7 @@ from aimi.dicom.header import Stack
 from aimi.options import RunOptions
 from tests.end_to_end import roads
 from tests.end_to_end.proof import assert_marks, read_planes
-from tests.end_to_end.threshold_task import PROOF, make_models
+from tests.end_to_end.threshold_task import PROOF, WHOLE_SLICES, make_models
 from tests.made import Made, write_made
 
 pytestmark = [pytest.mark.torch, pytest.mark.holoscan]
@@ -60,7 +60,7 @@ REAL = [
 def test_real_series_are_marked_exactly_by_both_roads(case: Case, real_data: RealData, tmp_path: Path) -> None:
     source = real_data(case.data) / case.folder
     stack = _find_stack(source, case)
-    models = make_models(tmp_path / "models", stack.spacing, case.threshold)
+    models = make_models(tmp_path / "models", stack.spacing, case.threshold, patch=_patch(stack))
     planes = read_planes({stack.instances[plane.instance].path for plane in stack.planes})
     objects = []
     for road in roads.ROADS:
@@ -71,6 +71,11 @@ def test_real_series_are_marked_exactly_by_both_roads(case: Case, real_data: Rea
     marked = assert_marks(tmp_path / "command" / "proof.seg.dcm", planes, lambda pixels: pixels > case.threshold)
     assert marked > 0
     assert objects[0] == objects[1]
+
+
+def _patch(stack: Stack) -> tuple[int, int, int]:
+    pixels = stack.instances[0].pixels
+    return WHOLE_SLICES if pixels.rows * pixels.columns > 256 * 256 else (32, 128, 128)
 
 
 def _find_stack(source: Path, case: Case) -> Stack:

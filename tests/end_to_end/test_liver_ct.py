@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from tests.end_to_end import roads
 from tests.end_to_end.proof import assert_marks, read_planes
-from tests.end_to_end.threshold_task import make_models
+from tests.end_to_end.threshold_task import WHOLE_SLICES, make_models
 
 pytestmark = [pytest.mark.torch, pytest.mark.holoscan, pytest.mark.slow]
 
@@ -35,7 +35,7 @@ def finished(
     """Run liver_ct as `python apps/liver_ct` with the threshold model in the place of the published one."""
     source = real_data(request.param)
     folder = tmp_path_factory.mktemp(request.param)
-    models = make_models(folder / "models", CASES[request.param], THRESHOLD, name="Task773_Liver")
+    models = make_models(folder / "models", CASES[request.param], THRESHOLD, "Task773_Liver", WHOLE_SLICES)
     command = [sys.executable, "apps/liver_ct", "-i", str(source), "-o", str(folder / "out"), "-m", str(models)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

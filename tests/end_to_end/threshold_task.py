@@ -52,7 +52,17 @@ PROOF = Task(
 )
 
 
-def make_models(folder: Path, spacing: tuple[float, float, float], threshold: float, name: str = MODEL.name) -> Path:
+WHOLE_SLICES = (16, 512, 512)
+"""Tiles for large series: one covers whole slices."""
+
+
+def make_models(
+    folder: Path,
+    spacing: tuple[float, float, float],
+    threshold: float,
+    name: str = MODEL.name,
+    patch: tuple[int, int, int] = (32, 128, 128),
+) -> Path:
     """Write the models folder of the proof: one sub-folder with the threshold model."""
-    make_threshold_model(folder / name, spacing, threshold)
+    make_threshold_model(folder / name, spacing, threshold, patch=patch)
     return folder
