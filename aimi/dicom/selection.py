@@ -23,18 +23,28 @@ from aimi.image import Note
 __all__ = [
     "IMAGE_STORAGE",
     "Candidate",
+    "Judged",
     "NothingSuitableError",
     "Outcome",
     "Preference",
+    "RankKey",
+    "RankValue",
     "Rule",
     "Selection",
     "Test",
     "Verdict",
+    "acquired_at",
     "as_json",
+    "binding_tests",
     "choose",
     "describe",
+    "judge_stack",
     "notes",
+    "nothing_suits",
+    "ranking_keys",
+    "ranking_order",
     "require_sound",
+    "stacks_of",
 ]
 
 IMAGE_STORAGE: Mapping[str, str] = MappingProxyType(
@@ -159,7 +169,7 @@ def choose(study: Study, rules: tuple[Rule, ...], *, series_uid: str | None = No
 
     Parameters
     ----------
-    rules : one a role. One role only so far: how two belong together is not stated yet.
+    rules : the rule of the only role; :mod:`aimi.dicom.pairing` chooses for two.
     series_uid : a series UID or a stack's name. Only its stacks are given then; tests that are not binding
         may fail, :func:`notes` says which.
 
@@ -169,17 +179,17 @@ def choose(study: Study, rules: tuple[Rule, ...], *, series_uid: str | None = No
     UsageError : the study holds no series or stack of that name.
     """
     (rule,) = rules
-    stacks = [stack for series in study.series for stack in _stacks_of(series)]
-    judged = [_Judged(stack, _judge(stack, rule)) for stack in stacks]
+    stacks = [stack for series in study.series for stack in stacks_of(series)]
+    judged = [Judged(stack, judge_stack(stack, rule)) for stack in stacks]
     if series_uid is None:
-        chosen = sorted((one for one in judged if one.suits), key=_order(rule))
+        chosen = sorted((one for one in judged if one.suits), key=ranking_order(rule))
         candidates = _candidates(rule, judged, chosen)
     else:
         chosen = _forced(judged, rule, series_uid)
-        others = sorted((one for one in judged if one.suits and one not in chosen), key=_order(rule))
+        others = sorted((one for one in judged if one.suits and one not in chosen), key=ranking_order(rule))
         candidates = _candidates(rule, judged, [*chosen, *others])
     if not chosen:
-        raise _nothing_suits(rule, candidates, series_uid)
+        raise nothing_suits(rule, candidates, series_uid)
     reasons = _reasons(rule, chosen, len(judged), is_forced=series_uid is not None)
     return tuple(
         Selection(MappingProxyType({rule.role: one.stack}), reason, candidates)
@@ -285,19 +295,23 @@ def _candidate_json(candidate: Candidate, *, show_descriptions: bool) -> dict[st
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
+class Judged:
+    """A stack with the verdicts of a rule."""
+
     stack: Stack
     verdicts: tuple[Verdict, ...]
 
     def count(self, outcome: Outcome) -> int:
+        """Give how many tests have this outcome."""
         return sum(verdict.outcome is outcome for verdict in self.verdicts)
 
     @property
     def suits(self) -> bool:
+        """No test failed."""
         return self.count(Outcome.FAIL) == 0
 
 
-def _stacks_of(series: Series) -> tuple[Stack, ...]:
+def stacks_of(series: Series) -> tuple[Stack, ...]:
     """Give a series' stacks; one without planes for a series that holds none, so that it is listed."""
     if series.stacks:
         return series.stacks
@@ -315,7 +329,7 @@ def _judge_image(stack: Stack) -> tuple[Outcome, str]:
 _IMAGE = Test("image", _judge_image, binding=True)
 
 
-def _judge(stack: Stack, rule: Rule) -> tuple[Verdict, ...]:
+def judge_stack(stack: Stack, rule: Rule) -> tuple[Verdict, ...]:
     """Apply the tests in order, up to a binding one that fails: the rest would say nothing of use."""
     verdicts: list[Verdict] = []
     for test in (_IMAGE, *rule.tests):
@@ -332,11 +346,12 @@ def _verdict(test: Test, stack: Stack) -> Verdict:
 
 # --- ranking (DECISIONS 2.6) ---
 
-_Value = float | str
-_Key = tuple[str, Callable[[_Judged], _Value]]
+RankValue = float | str
+RankKey = tuple[str, Callable[[Judged], RankValue]]
 
 
-def _keys(rule: Rule) -> tuple[_Key, ...]:
+def ranking_keys(rule: Rule) -> tuple[RankKey, ...]:
+    """Give the named keys of a rule, in order; together they are total."""
     own = tuple(_preference_key(preference) for preference in rule.preferences)
     return (
         ("fewer open questions", lambda one: one.count(Outcome.UNKNOWN)),
@@ -345,19 +360,20 @@ def _keys(rule: Rule) -> tuple[_Key, ...]:
         ("a smaller gap between slices", lambda one: _gap(one.stack)),
         ("thinner slices", lambda one: _or_inf(one.stack.header.slice_thickness)),
         ("a larger matrix", lambda one: -_matrix(one.stack)),
-        ("a later acquisition", lambda one: -_acquired(one.stack)),
+        ("a later acquisition", lambda one: -acquired_at(one.stack)),
         ("the lower series number", lambda one: _or_inf(one.stack.header.series_number)),
         ("the lower UID", lambda one: one.stack.header.series_instance_uid),
         ("the lower splitting value", lambda one: one.stack.name),
     )
 
 
-def _preference_key(preference: Preference) -> _Key:
+def _preference_key(preference: Preference) -> RankKey:
     return preference.name, lambda one: preference.key(one.stack)
 
 
-def _order(rule: Rule) -> Callable[[_Judged], tuple[_Value, ...]]:
-    keys = _keys(rule)
+def ranking_order(rule: Rule) -> Callable[[Judged], tuple[RankValue, ...]]:
+    """Give the key by which stacks of a role are sorted."""
+    keys = ranking_keys(rule)
     return lambda one: tuple(key(one) for _, key in keys)
 
 
@@ -382,14 +398,14 @@ def _matrix(stack: Stack) -> int:
     return pixels.rows * pixels.columns
 
 
-def _acquired(stack: Stack) -> float:
+def acquired_at(stack: Stack) -> float:
     """Give date and time of the acquisition, else of the series, as one rising number; 0 where neither is known."""
     header = stack.header
     moments = ((header.acquisition_date, header.acquisition_time), (header.series_date, header.series_time))
     return next((int(date) * 1e5 + time for date, time in moments if date.isdigit() and time is not None), 0.0)
 
 
-def _candidates(rule: Rule, judged: list[_Judged], ranked: list[_Judged]) -> tuple[Candidate, ...]:
+def _candidates(rule: Rule, judged: list[Judged], ranked: list[Judged]) -> tuple[Candidate, ...]:
     ranks = {id(one): rank for rank, one in enumerate(ranked, start=1)}
     return tuple(Candidate(rule.role, one.stack, one.verdicts, ranks.get(id(one))) for one in judged)
 
@@ -397,7 +413,7 @@ def _candidates(rule: Rule, judged: list[_Judged], ranked: list[_Judged]) -> tup
 # --- a stack that was asked for ---
 
 
-def _forced(judged: list[_Judged], rule: Rule, series_uid: str) -> list[_Judged]:
+def _forced(judged: list[Judged], rule: Rule, series_uid: str) -> list[Judged]:
     """Give the stacks of a series or name: those that suit, else those that pass the binding tests."""
     asked = [one for one in judged if series_uid in {one.stack.header.series_instance_uid, one.stack.name}]
     if not asked:
@@ -405,21 +421,22 @@ def _forced(judged: list[_Judged], rule: Rule, series_uid: str) -> list[_Judged]
             "The study holds no series or stack with the UID given to --series.",
             "Run `aimi select` to list those that it holds.",
         )
-    binding = _binding(rule)
+    binding = binding_tests(rule)
     allowed = [one for one in asked if not any(v.outcome is Outcome.FAIL and v.test in binding for v in one.verdicts)]
     suiting = [one for one in allowed if one.suits]
-    order = _order(rule)
+    order = ranking_order(rule)
     return sorted(suiting or allowed, key=lambda one: (one.count(Outcome.FAIL), *order(one)))
 
 
-def _binding(rule: Rule) -> set[str]:
+def binding_tests(rule: Rule) -> set[str]:
+    """Give the names of the tests that no option overrules."""
     return {_IMAGE.name, *(test.name for test in rule.tests if test.binding)}
 
 
 # --- telling ---
 
 
-def _reasons(rule: Rule, chosen: list[_Judged], total: int, *, is_forced: bool) -> list[str]:
+def _reasons(rule: Rule, chosen: list[Judged], total: int, *, is_forced: bool) -> list[str]:
     if is_forced:
         return ["It was asked for by its UID."] * len(chosen)
     if len(chosen) == 1:
@@ -431,11 +448,12 @@ def _reasons(rule: Rule, chosen: list[_Judged], total: int, *, is_forced: bool) 
     return [*between, f"It is the last of {len(chosen)} stacks that suit."]
 
 
-def _first_difference(rule: Rule, one: _Judged, other: _Judged) -> str:
-    return next((name for name, key in _keys(rule) if key(one) != key(other)), "the order of the study")
+def _first_difference(rule: Rule, one: Judged, other: Judged) -> str:
+    return next((name for name, key in ranking_keys(rule) if key(one) != key(other)), "the order of the study")
 
 
-def _nothing_suits(rule: Rule, candidates: tuple[Candidate, ...], series_uid: str | None) -> NothingSuitableError:
+def nothing_suits(rule: Rule, candidates: tuple[Candidate, ...], series_uid: str | None) -> NothingSuitableError:
+    """Give the refusal that tells by which tests the candidates for a role were excluded."""
     if series_uid is not None:
         asked = (one for one in candidates if series_uid in {one.stack.header.series_instance_uid, one.stack.name})
         sentence = next((one.failures[0].sentence for one in asked if one.failures), "")
@@ -448,7 +466,7 @@ def _nothing_suits(rule: Rule, candidates: tuple[Candidate, ...], series_uid: st
         return NothingSuitableError("The input holds no series.", "Give a folder that holds one DICOM study.", ())
     firsts = [candidate.failures[0].test for candidate in candidates]
     told = ", ".join(f"{test} {firsts.count(test)}" for test in dict.fromkeys(firsts))
-    binding = _binding(rule)
+    binding = binding_tests(rule)
     could_be_forced = any(not binding & {one.test for one in candidate.failures} for candidate in candidates)
     return NothingSuitableError(
         f"Nothing in the study suits (role {rule.role}). Stacks excluded, by test: {told}.",
