@@ -1,6 +1,6 @@
 """What a finished case becomes: the segmentation, the picture, the report, as bytes by file name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from aimi.result import ModelRun, Result
 from aimi.run_record import RunRecord, peak_memory_bytes
 from aimi.tasks.task import Task
 
-__all__ = ["encode", "encode_refusal"]
+__all__ = ["encode", "encode_refusal", "encode_summary"]
 
 
 _SEGMENTATION_SERIES = 3000
@@ -72,6 +72,39 @@ def encode_refusal(task: Task, options: RunOptions, record: RunRecord, error: Ai
     facts["input"] = report.study_facts(record.study)
     facts["selection"] = report.selection_facts(record.selection, record.candidates)
     return report.to_bytes(facts)
+
+
+def encode_summary(
+    task: Task,
+    options: RunOptions,
+    record: RunRecord,
+    *,
+    fingerprint: str,
+    reports: Sequence[Mapping[str, Any]],
+    files: Mapping[str, bytes],
+) -> tuple[bytes, dict[str, Any]]:
+    """Give the account of a run with several results, as bytes and as values.
+
+    Parameters
+    ----------
+    reports : of the results, in order.
+    files : of all results, by the last part of their names.
+    """
+    facts = report.common_facts(task.name, options, status=0, notes=record.notes, timings=record.timings)
+    facts["fingerprint"] = fingerprint
+    facts["input"] = report.study_facts(record.study)
+    facts["results"] = [
+        {
+            "number": number,
+            "fingerprint": one["fingerprint"],
+            "chosen": one["selection"]["chosen"],
+            "segments": one["segments"],
+            "empty": one["empty"],
+        }
+        for number, one in enumerate(reports, start=1)
+    ]
+    facts["files"] = {name: sha256_of(content) for name, content in files.items()}
+    return report.to_bytes(facts), facts
 
 
 def _dicom_files(

@@ -21,7 +21,7 @@ from aimi.dicom import selection as selecting
 from aimi.dicom import study as studies
 from aimi.dicom import volume as volumes
 from aimi.dicom.header import Study
-from aimi.dicom.selection import Rule, Selection
+from aimi.dicom.selection import Selection
 from aimi.engine import ensemble
 from aimi.engine.ensemble import Model
 from aimi.errors import AimiError, UsageError
@@ -29,16 +29,17 @@ from aimi.image import Image, LabelMap
 from aimi.models import store
 from aimi.models.store import FoundModel
 from aimi.options import RunOptions
-from aimi.output_place import OutputPlace
+from aimi.output_place import Place
 from aimi.result import ModelRun, Predictions, Result, Segments
 from aimi.run_record import RunRecord
-from aimi.tasks.task import Running, Task
+from aimi.tasks.task import Running, Task, rules_of
 
 __all__ = [
     "Job",
     "LoadedModel",
     "Progress",
     "choose",
+    "choose_all",
     "clean_up",
     "find_models",
     "fingerprint",
@@ -51,7 +52,6 @@ __all__ = [
     "predict_unless_done",
     "read_nifti",
     "read_study",
-    "rules_of",
     "segment_case",
     "with_progress",
     "write_refusal",
@@ -77,16 +77,20 @@ class Job:
     ----------
     models : the folder with one sub-folder per model, or None where none was named.
     demo : run the task's demo models.
+    rank : which of the selections that suit is annotated; 0 for the best.
+    study : the input, where it was read already.
     """
 
     task: Task
     options: RunOptions
-    place: OutputPlace
+    place: Place
     models: Path | None
     demo: bool
     clock: Callable[[], datetime]
     record: RunRecord
     progress: Progress = _silent
+    rank: int = 0
+    study: Study | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,43 +108,36 @@ def is_nifti(source: Path) -> bool:
 
 
 def read_study(job: Job, source: Path) -> Study:
-    """Read the headers of an input."""
-    with job.record.stage("read"):
-        study = studies.read(
-            source,
-            study_uid=job.options.study_uid,
-            progress=lambda done, total: job.progress("Reading headers", done, total),
-        )
+    """Read the headers of an input, unless the job holds them."""
+    study = job.study
+    if study is None:
+        with job.record.stage("read"):
+            study = studies.read(
+                source,
+                study_uid=job.options.study_uid,
+                progress=lambda done, total: job.progress("Reading headers", done, total),
+            )
     job.record.study = study
     job.record.note(*study.notes)
     return study
 
 
-def rules_of(task: Task, options: RunOptions) -> tuple[Rule, ...]:
-    """Give the selection rules in force.
-
-    Raises
-    ------
-    UsageError
-        Series without contrast are allowed for a task that asks for none.
-    """
-    if not options.allow_non_contrast:
-        return task.rules
-    if not task.rules_with_non_contrast:
-        raise UsageError(f"{task.name} does not ask for contrast.", "Leave out --allow-non-contrast.")
-    return task.rules_with_non_contrast
-
-
-def choose(job: Job, study: Study) -> Selection:
-    """Choose the stacks that the task annotates; refuse where the best one has a defect."""
+def choose_all(job: Job, study: Study) -> tuple[Selection, ...]:
+    """Choose every selection that suits, best first; the record keeps the candidates."""
     with job.record.stage("select"):
         try:
-            selections = selecting.choose(study, rules_of(job.task, job.options), series_uid=job.options.series_uid)
+            rules = rules_of(job.task, allow_non_contrast=job.options.allow_non_contrast)
+            selections = selecting.choose(study, rules, series_uid=job.options.series_uid)
         except selecting.NothingSuitableError as err:
             job.record.candidates = err.candidates
             raise
         job.record.candidates = selections[0].candidates
-        selection = selecting.require_sound(selections)
+    return selections
+
+
+def choose(job: Job, study: Study) -> Selection:
+    """Choose the stacks that the task annotates: the job's rank; refuse where one has a defect."""
+    selection = selecting.require_sound(choose_all(job, study)[job.rank :])
     job.record.selection = selection
     job.record.note(*selecting.notes(selection))
     for stack in selection.stacks.values():

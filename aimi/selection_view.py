@@ -7,7 +7,7 @@ from aimi.dicom import selection as selecting
 from aimi.dicom.header import Study
 from aimi.dicom.selection import Candidate, Outcome, Selection
 from aimi.errors import AimiError
-from aimi.tasks.task import Task
+from aimi.tasks.task import Task, rules_of
 
 __all__ = ["SelectionView", "view"]
 
@@ -63,10 +63,11 @@ class SelectionView:
         return [_row(candidate, with_text=with_text) for candidate in ordered]
 
 
-def view(study: Study, task: Task, series_uid: str | None) -> SelectionView:
+def view(study: Study, task: Task, series_uid: str | None, *, allow_non_contrast: bool = False) -> SelectionView:
     """Choose for a task without reading pixels; a refusal becomes part of the view."""
+    rules = rules_of(task, allow_non_contrast=allow_non_contrast)
     try:
-        selections = selecting.choose(study, task.rules, series_uid=series_uid)
+        selections = selecting.choose(study, rules, series_uid=series_uid)
     except selecting.NothingSuitableError as err:
         return SelectionView((), err.candidates, err)
     try:

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from aimi import outcome, pipeline
+from aimi import batch, outcome, pipeline
 from aimi.errors import AimiError
 from aimi.models import store
 from aimi.options import clock_of_environment
@@ -64,22 +64,28 @@ class TaskApplication(Application):
 
 def conduct(application: type[TaskApplication], task: Task, launched: Launched) -> int:
     """Run an application as it was launched; give the exit status."""
+    place = OutputPlace(launched.folder, task.name, launched.options.overwrite)
     try:
-        job = _job(task, launched)
+        job = _job(task, launched, place)
     except AimiError as err:
         logger.error("%s", err, extra={"status": err.status})  # noqa: TRY400  (one sentence)
         return err.status
-    launched.interruption.add(job.place.discard)
-    running = application(job, launched.source)
-    return outcome.settle(job, running.finished_report, debug=launched.debug).status
+    launched.interruption.add(place.discard)
+
+    def work() -> dict[str, Any]:
+        return batch.annotate(
+            job, place, launched.source, lambda one: application(one, launched.source).finished_report()
+        )
+
+    return outcome.settle(job, work, debug=launched.debug).status
 
 
-def _job(task: Task, launched: Launched) -> pipeline.Job:
+def _job(task: Task, launched: Launched, place: OutputPlace) -> pipeline.Job:
     models, is_demo = store.folder_of(launched.models, os.environ)
     return pipeline.Job(
         task=task,
         options=launched.options,
-        place=OutputPlace(launched.folder, task.name, launched.options.overwrite),
+        place=place,
         models=models,
         demo=is_demo,
         clock=clock_of_environment(),

@@ -40,7 +40,14 @@ MAY_IMPORT["aimi.selection_view"] = _FOURTH
 MAY_IMPORT["aimi.seg_picture"] = _FOURTH
 MAY_IMPORT["aimi.pipeline"] = _FOURTH | {"aimi.result", "aimi.outputs"}
 MAY_IMPORT["aimi.outcome"] = MAY_IMPORT["aimi.pipeline"] | {"aimi.pipeline"}
-_ALL = MAY_IMPORT["aimi.outcome"] | {"aimi.outcome", "aimi.selection_view", "aimi.seg_picture", "aimi.convert"}
+MAY_IMPORT["aimi.batch"] = MAY_IMPORT["aimi.outcome"]
+_ALL = MAY_IMPORT["aimi.outcome"] | {
+    "aimi.outcome",
+    "aimi.batch",
+    "aimi.selection_view",
+    "aimi.seg_picture",
+    "aimi.convert",
+}
 MAY_IMPORT |= {"aimi.samples": _ALL, "aimi.cli": _ALL | {"aimi.samples"}, "operators": _ALL}
 MAY_IMPORT["apps"] = _ALL | {"operators"}
 

@@ -1,6 +1,7 @@
 """``aimi run``: annotate one case."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from aimi.cli.state import State
 from aimi.options import CHOICES, ENVIRONMENT, RunOptions, choice, memory_size
 
 if TYPE_CHECKING:
+    from aimi.output_place import OutputPlace
     from aimi.pipeline import Job
 
 __all__ = ["run"]
@@ -38,6 +40,18 @@ def run(
     rules: Annotated[
         str | None, typer.Option("--rules", envvar=ENVIRONMENT["rule_set"], help="Clean-up. " + _one_of("rule_set"))
     ] = None,
+    allow_non_contrast: Annotated[
+        bool,
+        typer.Option(
+            "--allow-non-contrast", envvar=ENVIRONMENT["allow_non_contrast"], help="Kidney: also without contrast."
+        ),
+    ] = False,
+    all_matching: Annotated[
+        bool,
+        typer.Option(
+            "--all-matching", envvar=ENVIRONMENT["all_matching"], help="Annotate every series that suits: TASK-1, ..."
+        ),
+    ] = False,
     seg_type: Annotated[
         str,
         typer.Option("--seg-type", envvar=ENVIRONMENT["segmentation_type"], help=_one_of("segmentation_type")),
@@ -73,15 +87,19 @@ def run(
 
     A repeated run into the same folder answers "already done". NIfTI in gives NIfTI out on the same voxels.
     """
-    from aimi import outcome, pipeline
+    from aimi import batch, outcome, pipeline
     from aimi.cli.console import print_json, progress
     from aimi.errors import UsageError
+    from aimi.output_place import OutputPlace
+    from aimi.tasks import get
 
     state: State = context.obj
     options = RunOptions(
         study_uid=study,
         series_uid=series,
         rule_set=None if rules is None else choice(rules, "rule_set", "--rules"),
+        allow_non_contrast=allow_non_contrast,
+        all_matching=all_matching,
         segmentation_type=choice(seg_type, "segmentation_type", "--seg-type"),
         device=choice(device, "device", "--device"),
         precision=choice(precision, "precision", "--precision"),
@@ -93,11 +111,13 @@ def run(
     )
     if not source.exists():
         raise UsageError(f"The input {source} does not exist.", "Name a DICOM folder or file, or a NIfTI file.")
-    job = _job(task, options, out, models)
-    state.interruption.add(job.place.discard)
+    place = OutputPlace(out, get(task).name, options.overwrite)
+    job = _job(task, options, place, models)
+    state.interruption.add(place.discard)
     with progress() as show:
         shown = pipeline.with_progress(job, show)
-        end = outcome.settle(shown, lambda: pipeline.segment_case(shown, source), debug=state.debug)
+        one_case = partial(pipeline.segment_case, source=source)
+        end = outcome.settle(shown, lambda: batch.annotate(shown, place, source, one_case), debug=state.debug)
     if as_json:
         print_json(end.report or {"task": task, "status": end.status, "message": end.message})
     elif end.report is not None:
@@ -109,10 +129,9 @@ def run(
     raise typer.Exit(end.status)
 
 
-def _job(task: str, options: RunOptions, out: Path, models: str | None) -> "Job":
+def _job(task: str, options: RunOptions, place: "OutputPlace", models: str | None) -> "Job":
     from aimi.models import store
     from aimi.options import clock_of_environment
-    from aimi.output_place import OutputPlace
     from aimi.pipeline import Job
     from aimi.run_record import RunRecord
     from aimi.tasks import get
@@ -122,7 +141,7 @@ def _job(task: str, options: RunOptions, out: Path, models: str | None) -> "Job"
     return Job(
         task=chosen,
         options=options,
-        place=OutputPlace(out, chosen.name, options.overwrite),
+        place=place,
         models=folder,
         demo=is_demo,
         clock=clock_of_environment(),
@@ -133,23 +152,25 @@ def _job(task: str, options: RunOptions, out: Path, models: str | None) -> "Job"
 def _print_result(report: dict[str, Any], out: Path) -> None:
     from aimi.cli.console import print_table
 
-    rows = [
-        (
-            str(one["number"]),
-            one["label"],
-            f"{one['volume_ml']:.1f}",
-            str(one["components"]),
-            f"{one['largest_axial_diameter_mm']:.1f}",
-            "yes" if one["truncated"] else "no",
+    for result in report.get("results", [report]):
+        number = f"-{result['number']}" if "number" in result else ""
+        rows = [
+            (
+                str(one["number"]),
+                one["label"],
+                f"{one['volume_ml']:.1f}",
+                str(one["components"]),
+                f"{one['largest_axial_diameter_mm']:.1f}",
+                "yes" if one["truncated"] else "no",
+            )
+            for one in result["segments"]
+        ]
+        print_table(
+            f"{report['task']}{number}: AI, not reviewed. Research use only.",
+            ("no", "segment", "volume ml", "components", "largest axial diameter mm", "truncated"),
+            rows,
         )
-        for one in report["segments"]
-    ]
-    print_table(
-        f"{report['task']}: AI, not reviewed. Research use only.",
-        ("no", "segment", "volume ml", "components", "largest axial diameter mm", "truncated"),
-        rows,
-    )
     for note in report["notes"]:
         typer.echo(f"note: {note['sentence']}")
     for name in [*report["files"], "report.json"]:
-        typer.echo(str(out / f"{report['task']}.{name}"))
+        typer.echo(str(out / (f"{report['task']}{'' if name.startswith('-') else '.'}{name}")))

@@ -21,6 +21,12 @@ def select(
     study_uid: Annotated[
         str | None, typer.Option("--study", envvar="AIMI_STUDY", help="The study to take where there are several.")
     ] = None,
+    allow_non_contrast: Annotated[
+        bool,
+        typer.Option(
+            "--allow-non-contrast", envvar="AIMI_ALLOW_NON_CONTRAST", help="Kidney: also series without contrast."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
     show_descriptions: Annotated[
         bool, typer.Option("--show-descriptions", help="Show series descriptions (free text) off a terminal, too.")
@@ -39,7 +45,7 @@ def select(
     chosen_task = get(task)
     with progress() as show:
         found = studies.read(study, study_uid=study_uid, progress=lambda done, of: show("Reading headers", done, of))
-    view = selection_view.view(found, chosen_task, series)
+    view = selection_view.view(found, chosen_task, series, allow_non_contrast=allow_non_contrast)
     with_text = show_descriptions or (sys.stdout.isatty() and not as_json)
     if as_json:
         print_json(view.as_json(show_descriptions=with_text))

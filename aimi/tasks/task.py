@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aimi.dicom.selection import Rule
+from aimi.errors import UsageError
 from aimi.image import Image, LabelMap, Segment
 from aimi.models.catalogue import ModelSpec
 
-__all__ = ["CleanUp", "Cleaned", "Group", "Labels", "Removed", "Running", "Task"]
+__all__ = ["CleanUp", "Cleaned", "Group", "Labels", "Removed", "Running", "Task", "rules_of"]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -108,3 +109,18 @@ class Task:
     groups: tuple[Group, ...] = ()
     focus: tuple[int, ...] = ()
     window: str = ""
+
+
+def rules_of(task: Task, *, allow_non_contrast: bool) -> tuple[Rule, ...]:
+    """Give the selection rules in force.
+
+    Raises
+    ------
+    UsageError
+        Series without contrast are allowed for a task that asks for none.
+    """
+    if not allow_non_contrast:
+        return task.rules
+    if not task.rules_with_non_contrast:
+        raise UsageError(f"{task.name} does not ask for contrast.", "Leave out --allow-non-contrast.")
+    return task.rules_with_non_contrast

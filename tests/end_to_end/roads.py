@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aimi import outcome, pipeline
+from aimi import batch, outcome, pipeline
 from aimi.options import RunOptions
 from aimi.output_place import OutputPlace
 from aimi.run_record import RunRecord
@@ -45,12 +45,16 @@ def make_job(task: Task, out: Path, models: Path | None, options: RunOptions | N
 def run(road: str, task: Task, source: Path, out: Path, models: Path | None, options: RunOptions | None = None) -> End:
     """Run a case by one road, in this process, and tell how it ended."""
     job = make_job(task, out, models, options)
-    if road == "command":
-        end = outcome.settle(job, lambda: pipeline.segment_case(job, source), debug=True)
-    else:
-        from apps.liver_ct.app import LiverCtApp
+    place = OutputPlace(out, task.name, job.options.overwrite)
 
-        end = outcome.settle(job, LiverCtApp(job, source).finished_report, debug=True)
+    def one(part: pipeline.Job) -> dict[str, Any]:
+        if road == "command":
+            return pipeline.segment_case(part, source)
+        from operators.single_series import SingleSeriesApplication
+
+        return SingleSeriesApplication(part, source).finished_report()
+
+    end = outcome.settle(job, lambda: batch.annotate(job, place, source, one), debug=True)
     return End(end.status, end.message, end.report, out)
 
 
