@@ -36,7 +36,7 @@ def placed(stack: Stack, start: float, axes: Any = AXES) -> Stack:
 def _plane(plane: Plane, position: Any, axes: Any, spacing: list[float]) -> Plane:
     return replace(
         plane,
-        position=tuple(map(float, position)),
+        position=(float(position[0]), float(position[1]), float(position[2])),
         orientation=(*axes[0], *axes[1]),
         pixel_spacing=(spacing[0], spacing[1]),
     )
