@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_TORCH = re.compile(r"^(import|from) (torch|nnunetv2|nnunet|tests\.engine\.stock_)", re.MULTILINE)
+
+if os.environ.get("AIMI_TORCH_FREE") == "1":
+    # Modules that cannot even be imported without torch; single tests are told apart by their marks.
+    collect_ignore = [str(path) for path in sorted(ROOT.rglob("tests/**/test_*.py")) if _TORCH.search(path.read_text())]
 UNPACKED = ROOT / "build" / "test-data"
 
 

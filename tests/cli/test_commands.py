@@ -93,6 +93,7 @@ def test_select_ends_with_4_where_the_best_has_a_defect(tmp_path: Path) -> None:
     assert aimi("select", "liver_ct", source).exit_code == 4
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
