@@ -7,7 +7,7 @@ TASK ?= liver_ct
 
 .PHONY: install test test-fast lint format demo demo-models bench clean debian
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed build/nnunet-1.7.1/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml tools/install_debian.sh
 	sh tools/install_debian.sh $(DEBIAN)
@@ -15,6 +15,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml tools/install_debian.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python tools/place_libcudart.py
+	touch $@
+
+# The original of the published weights, apart from the environment: tests compare with it.
+build/nnunet-1.7.1/.installed: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/nnunet-1.7.1 nnunet==1.7.1 medpy==0.5.2
 	touch $@
 
 test: install
