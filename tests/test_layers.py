@@ -48,7 +48,9 @@ _ALL = MAY_IMPORT["aimi.outcome"] | {
     "aimi.seg_picture",
     "aimi.convert",
 }
-MAY_IMPORT |= {"aimi.samples": _ALL, "aimi.cli": _ALL | {"aimi.samples"}, "operators": _ALL}
+_PACKAGING = {"aimi.samples", "aimi.map_package", "aimi.map_package.inside"}
+MAY_IMPORT |= {"aimi.samples": _ALL, "aimi.cli": _ALL | _PACKAGING, "operators": _ALL}
+MAY_IMPORT |= {"aimi.map_package": _ALL | _PACKAGING, "aimi.map_package.inside": _ALL | {"operators"}}
 MAY_IMPORT["apps"] = _ALL | {"operators"}
 
 NEVER_AT_IMPORT = {"torch", "openvino", "matplotlib", "SimpleITK", "nnunetv2", "pandas", "monai"}

@@ -15,6 +15,7 @@ import aimi
 from aimi.cli import (
     convert_command,
     models_command,
+    package_command,
     preview_command,
     run_command,
     sample_command,
@@ -78,6 +79,8 @@ app.command("run")(run_command.run)
 app.command("convert")(convert_command.convert)
 app.command("preview")(preview_command.preview)
 app.command("sample")(sample_command.sample)
+app.command("package")(package_command.package)
+app.command("sbom")(package_command.sbom)
 app.add_typer(models_command.app, name="models")
 
 

@@ -1,0 +1,109 @@
+"""The few calls to a container engine's command that building needs.
+
+The classic builder is enough: no plugin and no registry is asked for anything but a base that is not here yet.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aimi.errors import AimiError, ResourceError, UsageError
+
+__all__ = ["Base", "build", "find_base", "size_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base image that is at hand.
+
+    Parameters
+    ----------
+    name : what ``FROM`` says: by digest where the image came from a registry.
+    digest : of its manifest where it came from a registry, otherwise its own id.
+    """
+
+    name: str
+    digest: str
+
+
+class BuildError(AimiError):
+    """The engine could not build the image."""
+
+
+def find_base(name: str) -> Base:
+    """Give a base image by digest; fetch it where it is not here.
+
+    Raises
+    ------
+    UsageError
+        There is no engine, or no such image here or in a registry.
+    """
+    facts = _inspect(name)
+    if facts is None:
+        _docker("pull", name)
+        facts = _inspect(name)
+    if facts is None:
+        raise UsageError(
+            f"The base image {name} is neither here nor in a registry that is reached.",
+            "Name one that is here with --base-image; tools/make_base_image.sh makes one of Debian packages.",
+        )
+    digests = facts.get("RepoDigests") or []
+    if digests:
+        return Base(digests[0], digests[0].rpartition("@")[2])
+    return Base(name, facts["Id"])
+
+
+def build(context: Path, tag: str, *, network: bool) -> str:
+    """Build an image, show the engine's output, give the image's id.
+
+    Parameters
+    ----------
+    network : let the build reach the network.
+
+    Raises
+    ------
+    BuildError
+        The build failed.
+    """
+    command = [_program(), "build", "--network", "host" if network else "none", "--tag", tag, str(context)]
+    status = subprocess.run(command, check=False, env={**os.environ, "DOCKER_BUILDKIT": "0"}).returncode  # noqa: S603
+    facts = _inspect(tag)
+    if status or facts is None:
+        raise BuildError(f"The image was not built (status {status}).", "The engine's output above says why.")
+    return str(facts["Id"])
+
+
+def size_of(tag: str) -> int:
+    """Give the bytes of an image.
+
+    Raises
+    ------
+    ResourceError
+        It is gone.
+    """
+    facts = _inspect(tag)
+    if facts is None:
+        raise ResourceError("The image is gone.", "Build it again.")
+    return int(facts["Size"])
+
+
+def _inspect(name: str) -> dict[str, Any] | None:
+    ended = _docker("image", "inspect", name)
+    return json.loads(ended.stdout)[0] if ended.returncode == 0 else None
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([_program(), *arguments], check=False, capture_output=True, text=True)  # noqa: S603
+
+
+def _program() -> str:
+    program = shutil.which("docker")
+    if program is None:
+        raise UsageError(
+            "There is no docker command.", "Install one; tools/start_engine.sh starts an engine of its own."
+        )
+    return program
