@@ -27,6 +27,7 @@ __all__ = ["encode", "encode_refusal", "encode_summary"]
 
 _SEGMENTATION_SERIES = 3000
 _PICTURE_SERIES = 3100
+_REMOVED_LIMIT = 100  # the largest removed findings are told one by one
 _WINDOWS = {"lung": preview.LUNG}
 _MODALITIES = {"HU": "CT", "BQML": "PT"}
 
@@ -182,8 +183,9 @@ def _facts(
             "centroid_lps_mm": [round(value, 2) for value in one.centroid],
             "reason": one.reason,
         }
-        for one in result.removed
+        for one in sorted(result.removed, key=lambda one: -one.volume_ml)[:_REMOVED_LIMIT]
     ]
+    facts["removed_count"] = len(result.removed)
     facts["peak_memory_bytes"] = peak_memory_bytes()
     facts["files"] = {name: sha256_of(content) for name, content in files.items()}
     return facts

@@ -25,6 +25,7 @@ def make_threshold_model(
     channels: int = 1,
     folds: int = 1,
     patch: tuple[int, int, int] = (32, 128, 128),
+    further: tuple[float, ...] = (),
 ) -> Path:
     """Write a v2 model folder that marks voxels of channel 0 above a threshold, and give its path.
 
@@ -35,14 +36,15 @@ def make_threshold_model(
     threshold : rounded to float32; not negative, because nnU-Net crops away borders of zeros and leaves them
         background.
     patch : small for small images; 1x1x1 kernels give the same result with any.
+    further : rising thresholds of labels 2, 3, ...: whole numbers, exact for whole voxel values.
     """
     if threshold < 0:
         raise ValueError("borders of zeros are background to nnU-Net; choose a threshold of at least 0")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plans.json").write_text(json.dumps(_plans(spacing, channels, patch)))
-    (folder / "dataset.json").write_text(json.dumps(_dataset(channels)))
+    (folder / "dataset.json").write_text(json.dumps(_dataset(channels, len(further))))
     for fold in range(folds):
-        _write_fold(folder / f"fold_{fold}", channels, threshold)
+        _write_fold(folder / f"fold_{fold}", channels, (threshold, *further))
     return folder
 
 
@@ -96,16 +98,16 @@ def _plans(spacing: tuple[float, float, float], channels: int, patch: tuple[int,
     }
 
 
-def _dataset(channels: int) -> dict[str, Any]:
+def _dataset(channels: int, further: int) -> dict[str, Any]:
     return {
         "channel_names": {str(channel): "value" for channel in range(channels)},
-        "labels": {"background": 0, "above": 1},
+        "labels": {"background": 0, "above": 1, **{f"above {label}": label for label in range(2, further + 2)}},
         "numTraining": 1,
         "file_ending": ".nii.gz",
     }
 
 
-def _write_fold(folder: Path, channels: int, threshold: float) -> None:
+def _write_fold(folder: Path, channels: int, thresholds: tuple[float, ...]) -> None:
     import torch
 
     folder.mkdir(exist_ok=True)
@@ -114,7 +116,11 @@ def _write_fold(folder: Path, channels: int, threshold: float) -> None:
         "encoder.stages.1.0.convs.0": (_kernel([[0.0]]), [0.0]),
         "decoder.transpconvs.0": (_kernel([[0.0]]), [0.0]),
         "decoder.stages.0.convs.0": (_kernel([[0.0, 1.0]]), [0.0]),  # below, then the skip
-        _SEG_LAYER: (_kernel([[0.0], [1.0]]), [0.0, -np.float32(threshold)]),
+        # label n has the logit n x value - sum of the first n thresholds: it beats n - 1 above threshold n
+        _SEG_LAYER: (
+            _kernel([[float(label)] for label in range(len(thresholds) + 1)]),
+            [0.0, *(-np.cumsum(np.asarray(thresholds, np.float32)))],
+        ),
     }
     state: dict[str, Any] = {}
     for name, (kernel, bias) in weights.items():
