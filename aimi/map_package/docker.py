@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from aimi.errors import AimiError, ResourceError, UsageError
+from aimi.map_package.dockerfile import STAGE_LABEL
 
-__all__ = ["Base", "build", "find_base", "size_of"]
+__all__ = ["Base", "BuildError", "build", "find_base", "size_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def build(context: Path, tag: str, *, network: bool) -> str:
     """
     command = [_program(), "build", "--network", "host" if network else "none", "--tag", tag, str(context)]
     status = subprocess.run(command, check=False, env={**os.environ, "DOCKER_BUILDKIT": "0"}).returncode  # noqa: S603
+    _docker("image", "prune", "--force", "--filter", f"label={STAGE_LABEL}")  # the first stage, 0.8 GB and more
     facts = _inspect(tag)
     if status or facts is None:
         raise BuildError(f"The image was not built (status {status}).", "The engine's output above says why.")

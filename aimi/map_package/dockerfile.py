@@ -9,10 +9,14 @@ from collections.abc import Mapping
 
 from aimi.map_package import places
 
-__all__ = ["dockerfile"]
+__all__ = ["STAGE_LABEL", "dockerfile"]
+
+STAGE_LABEL = "org.monai.map.stage=build"
+"""Marks what the first stage leaves behind, so that it alone is removed."""
 
 _TEMPLATE = """\
 FROM {base} AS build
+LABEL {stage_label}
 COPY . /context
 RUN mkdir -p /image/opt/holoscan /image/var/holoscan /image/etc \\
     && cp -R /context/app /context/lib /context/docs /image/opt/holoscan/ \\
@@ -59,6 +63,7 @@ def dockerfile(
         base=base,
         python=python,
         epoch=epoch,
+        stage_label=STAGE_LABEL,
         wheels=" --wheels /context/wheels" if has_wheels else "",
         may_lack=",".join(sorted(may_lack)) or "''",
         labels="\n".join(f"LABEL {key}={_quoted(value)}" for key, value in sorted(labels.items())),

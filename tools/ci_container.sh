@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Build the liver_ct image and run it as platforms do; lay out the build contexts of the other tasks.
+#
+# Uses the container engine that DOCKER_HOST or the machine offers; where there is none, starts one of its own below
+# build/ and removes it afterwards. Where no engine can be had this fails, unless AIMI_NO_CONTAINER=1 says otherwise.
+# AIMI_BASE_IMAGE names a base with Python 3.11; without it one is made of Debian packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work="$PWD/build/container"
+engine="$PWD/build/engine"
+image="aimi-ci-liver-ct:check"
+base="${AIMI_BASE_IMAGE:-aimi-ci-base:bookworm}"
+python="$PWD/.venv/bin/python"
+
+say() { printf -- '-- %s (%s s)\n' "$1" "$SECONDS"; }
+
+if [ "${AIMI_NO_CONTAINER:-}" = 1 ]; then
+    echo "AIMI_NO_CONTAINER=1: no image was built and nothing was run in a container."
+    exit 0
+fi
+
+started=""
+clean_up() {
+    if [ -n "$started" ]; then
+        tools/start_engine.sh stop "$engine"
+    else
+        docker image rm --force "$image" >/dev/null 2>&1 || true
+        [ -n "${AIMI_BASE_IMAGE:-}" ] || docker image rm --force "$base" >/dev/null 2>&1 || true
+    fi
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+
+say "engine"
+if ! docker info >/dev/null 2>&1; then
+    started=yes
+    if ! DOCKER_HOST="$(tools/start_engine.sh start "$engine")"; then
+        echo "No container engine is here and none could be started. Set AIMI_NO_CONTAINER=1 to leave this step out." >&2
+        exit 1
+    fi
+    export DOCKER_HOST
+fi
+rm -rf "$work"
+mkdir -p "$work/checks"
+
+say "base image"
+[ -n "${AIMI_BASE_IMAGE:-}" ] || tools/make_base_image.sh "$base" "$work/base"
+say "wheels"
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheels" \
+    -r apps/liver_ct/requirements.txt pip
+say "model, sample, real study"
+models="$PWD/demo_models"
+if [ ! -f "$models/DEMO-liver-ct/plans.json" ]; then
+    models="$work/models"
+    "$python" -c "import sys; from pathlib import Path; from tests.engine.threshold_model import make_threshold_model
+make_threshold_model(Path(sys.argv[1]), (5.0, 2.0, 2.0), 100.0)" "$models/DEMO-liver-ct"
+fi
+export AIMI_DEMO_MODELS="$models"
+"$python" -m aimi sample liver_ct "$work/sample" >/dev/null
+data="${AIMI_TEST_DATA:-$PWD/../shared/data}"
+"$python" "$data/unpack.py" "$work/data" ct_abdomen_crlm_1004 >/dev/null
+
+say "image"
+"$python" -m aimi package liver_ct -t "$image" -m demo --offline "$work/wheels" --base-image "$base" >"$work/build.log" 2>&1 ||
+    { tail -n 40 "$work/build.log"; exit 1; }
+tail -n 1 "$work/build.log"
+say "checks"
+"$python" tools/container_checks.py "$image" "$work/checks" "$models" "$work/sample/study" "$work/data/ct_abdomen_crlm_1004"
+say "build contexts of all tasks"
+for application in apps/*/app.yaml; do
+    task="$(basename "$(dirname "$application")")"
+    "$python" -m aimi package "$task" -t "aimi-ci-$task:check" --offline "$work/wheels" --base-image "$base" \
+        --context "$work/contexts/$task"
+done
+say "done"

@@ -1,0 +1,362 @@
+"""What must hold of a built liver_ct image: ``container_checks.py IMAGE WORK MODELS SAMPLE REAL``.
+
+Each check runs the real image with the real engine. IMAGE holds the models of MODELS (as demo models), SAMPLE is a
+study with known truth, REAL a study of a patient. The first thing that does not hold ends with 1 and one sentence.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+ROOT = Path(__file__).resolve().parents[1]
+STRICT = (
+    *("--network", "none", "--read-only", "--cap-drop", "ALL"),
+    *("--security-opt", "no-new-privileges", "--user", "12345:12345"),
+)
+EPOCH = "1700000000"
+MAX_BYTES = {"openvino": 800_000_000, "torch": 1_200_000_000}
+FIRST_LINE_S = 1.0
+END_S = 3.0
+
+
+class CheckError(Exception):
+    """Something that must hold does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a container ended."""
+
+    status: int
+    log: str
+    seconds: float
+    first_line_s: float | None
+
+    @property
+    def messages(self) -> list[str]:
+        """The messages of the log."""
+        return [json.loads(line)["message"] for line in self.log.splitlines() if line.startswith("{")]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is checked."""
+
+    image: str
+    work: Path
+    models: Path
+    sample: Path
+    real: Path
+
+    def folder(self, name: str) -> Path:
+        """Make an empty folder that every user may write."""
+        path = self.work / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        path.chmod(0o777)
+        return path
+
+
+def require(holds: bool, sentence: str) -> None:
+    """End where something does not hold."""
+    if not holds:
+        raise CheckError(sentence)
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """Run the engine's command; give its output."""
+    ended = subprocess.run(["docker", *arguments], check=False, capture_output=True, text=True)
+    require(not check or ended.returncode == 0, f"docker {arguments[0]} failed: {ended.stderr}")
+    return ended.stdout
+
+
+def start(subject: Subject, *options: str, command: tuple[str, ...] = ()) -> str:
+    """Start a container; give its id."""
+    return docker("run", "--detach", *options, subject.image, *command).strip()
+
+
+def wait(container: str, since: float) -> Ended:
+    """Wait for a container, then remove it."""
+    status = int(docker("wait", container))
+    seconds = time.monotonic() - since
+    state = json.loads(docker("inspect", container))[0]["State"]
+    ended = subprocess.run(["docker", "logs", container], check=True, capture_output=True, text=True)
+    docker("rm", container)
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("{")]
+    first = _moment(json.loads(lines[0])["time"]) - _moment(state["StartedAt"]) if lines else None
+    return Ended(status, ended.stderr + ended.stdout, seconds, first)
+
+
+def _moment(text: str) -> float:
+    whole, _, fraction = text.replace("Z", "").partition(".")
+    digits = fraction.partition("+")[0][:6]
+    return datetime.fromisoformat(f"{whole}.{digits:0<6}+00:00").timestamp()
+
+
+def run(subject: Subject, *options: str, command: tuple[str, ...] = ()) -> Ended:
+    """Run a container to its end."""
+    since = time.monotonic()
+    return wait(start(subject, *options, command=command), since)
+
+
+def mounted(source: Path, output: Path) -> tuple[str, ...]:
+    """Give the mounts of a plain run."""
+    return ("-v", f"{source}:/var/holoscan/input:ro", "-v", f"{output}:/var/holoscan/output")
+
+
+def results(folder: Path) -> list[str]:
+    """Give the names of the DICOM files anywhere below a folder, hidden ones included."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.dcm"))
+
+
+def sha256(path: Path) -> str:
+    """Give a file's digest."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    """Give the report that a run left."""
+    report: dict[str, Any] = json.loads((folder / "liver_ct.report.json").read_bytes())
+    return report
+
+
+def check_image(subject: Subject) -> str:
+    """Size, user, labels, manifests by the schemas."""
+    facts = json.loads(docker("image", "inspect", subject.image))[0]
+    flavour = "torch" if os.environ.get("AIMI_CONTAINER_FLAVOUR") == "torch" else "openvino"
+    size = int(facts["Size"])
+    require(size <= MAX_BYTES[flavour], f"the image has {size / 1e6:.0f} MB, above {MAX_BYTES[flavour] / 1e6:.0f}")
+    labels = facts["Config"]["Labels"]
+    require("esearch use only" in labels["org.opencontainers.image.description"], "no label says research use only")
+    require(facts["Config"]["User"] not in ("", "0", "root"), "the image runs as root")
+    shown = json.loads(docker("run", "--rm", *STRICT, subject.image, "show"))
+    for name in ("app", "pkg"):
+        schema = json.loads((ROOT / f"aimi/map_package/schemas/{name}.schema.json").read_text(encoding="utf-8"))
+        jsonschema.Draft202012Validator(schema).validate(shown[f"{name}.json"])
+    version = labels["org.opencontainers.image.version"]
+    require(shown["app.json"]["version"] == version, "label and manifest have different versions")
+    require(shown["pkg.json"]["resources"]["gpu"] == 0, "a processor's image asks for a GPU")
+    return f"{size / 1e6:.0f} MB"
+
+
+def check_strict_run(subject: Subject) -> str:
+    """Any user, no network, nothing writable but the output, no capability: the sample, as outside."""
+    output, outside = subject.folder("strict"), subject.folder("outside")
+    ended = run(subject, *STRICT, *mounted(subject.sample, output), "-e", f"SOURCE_DATE_EPOCH={EPOCH}")
+    require(ended.status == 0, f"the sample ended with {ended.status}: {ended.messages}")
+    files = sorted(path.name for path in output.iterdir())
+    expected = ["liver_ct.preview.png", "liver_ct.report.json", "liver_ct.seg.dcm"]
+    require(files == expected, f"the output holds {files}")
+    owner = (output / "liver_ct.seg.dcm").stat().st_uid
+    require(owner == 12345, f"the result belongs to user {owner}")  # noqa: PLR2004 (STRICT's)
+    environment = {**os.environ, "AIMI_DEMO_MODELS": str(subject.models), "SOURCE_DATE_EPOCH": EPOCH}
+    command = [sys.executable, "apps/liver_ct", "-i", str(subject.sample), "-o", str(outside), "-m", "demo"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    same = sha256(output / "liver_ct.seg.dcm") == sha256(outside / "liver_ct.seg.dcm")
+    require(same, "the object is another one than outside")
+    return f"{ended.seconds:.1f} s, the object is the one made outside"
+
+
+def check_first_line(subject: Subject) -> str:
+    """The first log line within a second of the start, before anything heavy: the best of three."""
+    found = []
+    for _ in range(3):
+        ended = run(subject, *STRICT, "-v", f"{subject.folder('first')}:/var/holoscan/output")
+        require(ended.messages[:1] == ["Starting"], f"the log begins with {ended.messages[:1]}")
+        if ended.first_line_s is not None:
+            found.append(ended.first_line_s)
+    require(min(found) <= FIRST_LINE_S, f"the first log line came after {min(found):.2f} s")
+    return f"{min(found):.2f} s"
+
+
+def check_no_input(subject: Subject) -> str:
+    """Nothing to annotate: status 3, a report, no result."""
+    output = subject.folder("no-input")
+    ended = run(subject, *STRICT, *mounted(subject.folder("empty"), output))
+    require(ended.status == 3, f"an empty input ended with {ended.status}")  # noqa: PLR2004
+    require(report_of(output)["status"] == 3 and not results(output), "no report of it")  # noqa: PLR2004
+    return "status 3 and a report"
+
+
+def check_damaged(subject: Subject) -> str:
+    """A slice is cut short: status 4, a report, no result."""
+    output, study = subject.folder("damaged"), subject.work / "damaged-study"
+    shutil.rmtree(study, ignore_errors=True)
+    shutil.copytree(subject.sample, study)
+    files = sorted(study.rglob("*"), key=lambda path: path.parent.name)
+    series = max({path.parent for path in files if path.is_file()}, key=lambda folder: len(list(folder.iterdir())))
+    slices = sorted(series.iterdir())
+    damaged = slices[len(slices) // 2]
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    ended = run(subject, *STRICT, *mounted(study, output))
+    require(ended.status == 4, f"a damaged study ended with {ended.status}: {ended.messages}")  # noqa: PLR2004
+    require(report_of(output)["status"] == 4 and not results(output), "no report of it")  # noqa: PLR2004
+    return "status 4 and a report"
+
+
+def check_ended_early(subject: Subject) -> str:
+    """Told to end, and killed, while the network runs: no result; told to end, also the status and three seconds."""
+    texts = []
+    for signal, status in (("TERM", 143), ("KILL", 137)):
+        output = subject.folder(f"early-{signal}")
+        container = start(subject, *STRICT, *mounted(subject.real, output))
+        wait_for_line(container, "load models done")
+        since = time.monotonic()
+        docker("kill", "--signal", signal, container)
+        ended = wait(container, since)
+        require(ended.status == status, f"SIG{signal} ended with {ended.status}: {ended.messages}")
+        require(not results(output), f"SIG{signal} left {results(output)}")
+        require(ended.seconds <= END_S, f"SIG{signal} took {ended.seconds:.1f} s")
+        left = sorted(path.name for path in output.iterdir())
+        require(signal == "KILL" or not left, f"SIGTERM left {left}")
+        texts.append(f"SIG{signal}: {status} after {ended.seconds:.1f} s")
+    return ", ".join(texts)
+
+
+def wait_for_line(container: str, words: str) -> None:
+    """Wait until a container's log holds some words."""
+    for _ in range(600):
+        ended = subprocess.run(["docker", "logs", container], check=True, capture_output=True, text=True)
+        if words in ended.stderr:
+            return
+        time.sleep(0.1)
+    raise CheckError(f"the log never said {words!r}: {ended.stderr}")
+
+
+def check_as_workflow_manager(subject: Subject) -> str:
+    """The gateway's folders with JSON beside each object; entrypoint, command and variables as the Docker plugin."""
+    payload, output = subject.folder("payload"), subject.folder("artifacts")
+    for path in sorted(path for path in subject.sample.rglob("*") if path.is_file()):
+        target = payload / "dcm" / "1.2.3" / path.parent.name / f"{path.stem}.dcm"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        target.with_name(f"{target.name}.json").write_text('{"00080016": {"vr": "UI"}}', encoding="utf-8")
+    options = ("--user", "1001:1001", "--entrypoint", "/opt/holoscan/entrypoint", "-w", "/var/monai")
+    mounts = ("-v", f"{payload}:/var/monai/input:ro", "-v", f"{output}:/var/monai/output")
+    variables = ("-e", "MONAI_INPUTPATH=/var/monai/input/", "-e", "MONAI_OUTPUTPATH=/var/monai/output/")
+    ended = run(subject, "--network", "none", *options, *mounts, *variables, command=("-l", "INFO"))
+    require(ended.status == 0, f"ended with {ended.status}: {ended.messages}")
+    require(results(output) == ["liver_ct.seg.dcm"], f"the output holds {results(output)}")
+    return "one .dcm"
+
+
+def check_as_mercure(subject: Subject) -> str:
+    """Flat files, mercure's own beside them, any user, no capability, no network: result.json."""
+    source, output = subject.folder("data"), subject.folder("mercure-out")
+    for path in sorted(path for path in subject.sample.rglob("*") if path.is_file()):
+        shutil.copyfile(path, source / f"{path.parent.name}#{path.stem}.dcm")
+        (source / f"{path.parent.name}#{path.stem}.tags").write_text("{}", encoding="utf-8")
+    (source / "task.json").write_text("{}", encoding="utf-8")
+    given = {"MERCURE": ("IN_DIR", "OUT_DIR"), "MONAI": ("INPUTPATH", "OUTPUTPATH")}
+    pairs = [(f"{name}_{one}", path) for name, ends in given.items() for one, path in zip(ends, _MERCURE, strict=True)]
+    pairs += [("HOLOSCAN_INPUT_PATH", _MERCURE[0]), ("HOLOSCAN_OUTPUT_PATH", _MERCURE[1])]
+    variables = [part for name, path in pairs for part in ("-e", f"{name}={path}")]
+    mounts = ("-v", f"{source}:{_MERCURE[0]}", "-v", f"{output}:{_MERCURE[1]}")
+    ended = run(subject, "--network", "none", "--cap-drop", "ALL", "--user", "990:990", *mounts, *variables)
+    require(ended.status == 0, f"ended with {ended.status}: {ended.messages}")
+    result = json.loads((output / "result.json").read_bytes())["aimi"]
+    require(result["status"] == 0 and result["segments"][0]["voxels"] > 0, f"result.json says {result}")
+    require(results(output) == ["liver_ct.seg.dcm"], f"the output holds {results(output)}")
+    return f"result.json: {result['segments'][0]['volume_ml']:.0f} ml"
+
+
+_MERCURE = ("/tmp/data", "/tmp/output")  # noqa: S108 (mercure's own mounts)
+
+
+def check_as_kaapana(subject: Subject) -> str:
+    """A batch of two items, one with nothing to annotate: 0; a batch of that one alone: 126, skipped."""
+    batch = subject.folder("run/batch")
+    (batch.parent).chmod(0o777)
+    shutil.copytree(subject.sample, batch / "one" / "get-input")
+    (batch / "two" / "get-input").mkdir(parents=True)
+    for item in batch.iterdir():
+        item.chmod(0o777)
+    texts = []
+    for name, expected in (("one and two", 0), ("two", 126)):
+        variables = {"WORKFLOW_DIR": "/kaapana/mounted/data/run", "BATCH_NAME": "batch"}
+        variables |= {"OPERATOR_IN_DIR": "get-input", "OPERATOR_OUT_DIR": "aimi-liver-ct"}
+        ended = _kaapana_run(subject, batch.parent, variables)
+        require(ended.status == expected, f"{name} ended with {ended.status}: {ended.messages}")
+        texts.append(f"{name}: {ended.status}")
+        if name == "one and two":
+            found = results(batch / "one" / "aimi-liver-ct")
+            require(found == ["liver_ct.seg.dcm"], f"the item's output holds {found}")
+            shutil.rmtree(batch / "one")
+    return ", ".join(texts)
+
+
+def _kaapana_run(subject: Subject, data: Path, variables: Mapping[str, str]) -> Ended:
+    named = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
+    return run(subject, "--network", "none", "-v", f"{data}:/kaapana/mounted/data/run", *named)
+
+
+def check_extract(subject: Subject) -> str:
+    """``extract`` copies what is asked for: models with the hashes that docs name."""
+    export = subject.folder("export")
+    docker("run", "--rm", *STRICT, "-v", f"{export}:/var/run/holoscan/export", subject.image, "extract")
+    parts = sorted(path.name for path in export.iterdir())
+    require(parts == ["app", "config", "docs", "models"], f"extract gave {parts}")
+    models = json.loads((export / "docs" / "models.json").read_bytes())
+    for model in models:
+        for name, digest in model["files"].items():
+            require(sha256(export / "models" / model["name"] / name) == digest, f"{name} has another hash")
+    return f"{len(models)} model(s), hashes as in docs"
+
+
+def check_real(subject: Subject) -> str:
+    """A patient's study: a result that dciodvfy has no error for."""
+    output = subject.folder("real")
+    ended = run(subject, *STRICT, *mounted(subject.real, output))
+    require(ended.status == 0, f"the real study ended with {ended.status}: {ended.messages}")
+    found = output / "liver_ct.seg.dcm"
+    checked = subprocess.run(["dciodvfy", "-new", str(found)], check=False, capture_output=True, text=True)
+    errors = [line for line in checked.stderr.splitlines() if line.startswith("Error")]
+    require(not errors, f"dciodvfy: {errors}")
+    peak = report_of(output)["peak_memory_bytes"] / 2**20
+    return f"{ended.seconds:.1f} s, peak {peak:.0f} MiB"
+
+
+CHECKS: tuple[Callable[[Subject], str], ...] = (
+    check_image,
+    check_strict_run,
+    check_first_line,
+    check_no_input,
+    check_damaged,
+    check_ended_early,
+    check_as_workflow_manager,
+    check_as_mercure,
+    check_as_kaapana,
+    check_extract,
+    check_real,
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run all checks."""
+    image, *folders = arguments
+    work, models, sample, real = (Path(folder).resolve() for folder in folders)
+    subject = Subject(image, work, models, sample, real)
+    for check in CHECKS:
+        name = check.__name__.removeprefix("check_").replace("_", " ")
+        try:
+            said = check(subject)
+        except CheckError as err:
+            print(f"FAILED  {name}: {err}", flush=True)
+            return 1
+        print(f"holds   {name}: {said}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
