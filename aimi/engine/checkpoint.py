@@ -27,12 +27,14 @@ __all__ = [
     "IMPORTED",
     "V1",
     "V2",
+    "V2_STORED",
     "Layout",
     "Weights",
     "file_sha256",
     "fold_file",
     "read_checkpoint",
     "read_json",
+    "read_metadata",
     "read_weights",
     "write_weights",
 ]
@@ -64,6 +66,9 @@ class Layout:
 
 V2 = Layout("fold_{fold}/checkpoint_final.pth", "network_weights")
 V1 = Layout("fold_{fold}/model_final_checkpoint.model", "state_dict")
+V2_STORED = Layout("fold_{fold}/weights.safetensors", "")
+"""A v2 folder whose checkpoints were replaced by their weights; the header says what the checkpoint would."""
+
 IMPORTED = Layout("fold_{fold}.safetensors", "")
 
 
@@ -126,24 +131,43 @@ def _plain_name(name: str) -> str:
 
 
 def _read_safetensors(path: Path, network: Network) -> Weights:
-    """Map the tensors: eight bytes give the length of a JSON header, the values follow in little-endian order."""
+    header, base = _read_header(path)
+    missing = set(network.weights) - set(header)
+    if missing:
+        raise ModelError(f"The weights {path.name} lack {min(missing)}, which the plans call for.", _REMEDY)
+    try:
+        return {name: _map_tensor(path, header[name], base) for name in network.weights}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The weights {path.name} of the model are damaged.", _REMEDY) from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Give the free entries of a safetensors file's header.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or damaged.
+    """
+    header, _ = _read_header(path)
+    return {str(name): str(value) for name, value in header.get("__metadata__", {}).items()}
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Give a safetensors file's header and where its values begin: eight bytes give the length of the JSON header."""
     try:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > min(_MAX_HEADER, path.stat().st_size):
                 raise ModelError(f"The weights {path.name} of the model are damaged.", _REMEDY)
-            header = json.loads(stream.read(length))
-        missing = set(network.weights) - set(header)
-        if missing:
-            raise ModelError(f"The weights {path.name} lack {min(missing)}, which the plans call for.", _REMEDY)
-        return {name: _map_tensor(path, header[name], 8 + length) for name in network.weights}
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+            return dict(json.loads(stream.read(length))), 8 + length
+    except (OSError, ValueError, TypeError, struct.error) as error:
         raise ModelError(f"The weights {path.name} of the model are damaged.", _REMEDY) from error
 
 
 def _map_tensor(path: Path, entry: Mapping[str, Any], base: int) -> npt.NDArray[Any]:
     start, stop = entry["data_offsets"]
-    values = np.memmap(path, _DTYPES[entry["dtype"]], mode="r", offset=base + start, shape=tuple(entry["shape"]))
+    values = np.memmap(path, _DTYPES[entry["dtype"]], mode="c", offset=base + start, shape=tuple(entry["shape"]))
     if values.nbytes != stop - start:
         raise ValueError("a tensor's size is not its shape's")
     return values

@@ -1,6 +1,7 @@
 """Model folders: recognised by what lies in them, never configured.
 
-Three kinds are known. v2: ``plans.json``, ``dataset.json`` and ``fold_k/checkpoint_final.pth``. v1: ``plans.pkl`` and
+Three kinds are known. v2: ``plans.json``, ``dataset.json`` and ``fold_k/checkpoint_final.pth`` (or, without what only
+training needs, ``fold_k/weights.safetensors``). v1: ``plans.pkl`` and
 ``fold_k/model_final_checkpoint.model`` with its ``.pkl``. Imported: ``model.json`` and ``fold_k.safetensors``. Each may
 lie some levels below the folder that was named (``nnUNet/3d_fullres/TaskNNN_X/nnUNetTrainerV2__nnUNetPlansv2.1``,
 ``nnUNetTrainer__nnUNetPlans__3d_fullres``). A :class:`ModelFolder` says what the folder promises; its digest covers
@@ -19,11 +20,13 @@ from aimi.engine.checkpoint import (
     IMPORTED,
     V1,
     V2,
+    V2_STORED,
     Layout,
     file_sha256,
     fold_file,
     read_checkpoint,
     read_json,
+    read_metadata,
     read_weights,
     write_weights,
 )
@@ -168,11 +171,11 @@ def _walk(path: Path, depth: int) -> Iterator[Path]:
 
 def _open_v2(root: Path) -> ModelFolder:
     dataset, raw = read_json(root / "dataset.json"), read_json(root / "plans.json")
-    folds = _find_folds(root, V2)
-    checkpoint = read_checkpoint(fold_file(root, V2, folds[0]), V2)
-    mirror_axes = checkpoint.get("inference_allowed_mirroring_axes") or ()
+    layout = V2_STORED if next(root.glob("fold_*/weights.safetensors"), None) else V2
+    folds = _find_folds(root, layout)
+    first = fold_file(root, layout, folds[0])
     try:
-        configuration = str(checkpoint["init_args"]["configuration"])
+        configuration, mirror_axes = _trained_as(first) if layout is V2 else _stored_as(first)
         plans = read_plans_v2(raw, dataset, configuration, mirror_axes)
         labels = _label_names(dataset)
         name = str(raw["dataset_name"])
@@ -188,10 +191,25 @@ def _open_v2(root: Path) -> ModelFolder:
         channels=plans.channels,
         labels=labels,
         configuration=configuration,
-        sha256=_digest((root / "plans.json", root / "dataset.json", *(fold_file(root, V2, fold) for fold in folds))),
+        sha256=_digest(
+            (root / "plans.json", root / "dataset.json", *(fold_file(root, layout, fold) for fold in folds))
+        ),
         plans=plans,
-        layout=V2,
+        layout=layout,
     )
+
+
+def _trained_as(checkpoint: Path) -> tuple[str, tuple[int, ...]]:
+    """Give the configuration and the mirrored axes that a checkpoint names."""
+    content = read_checkpoint(checkpoint, V2)
+    return str(content["init_args"]["configuration"]), tuple(content.get("inference_allowed_mirroring_axes") or ())
+
+
+def _stored_as(weights: Path) -> tuple[str, tuple[int, ...]]:
+    """Give the same from the header of stored weights."""
+    metadata = read_metadata(weights)
+    axes = tuple(int(axis) for axis in metadata["mirroring_axes"] if axis.isdigit())
+    return metadata["configuration"], axes
 
 
 def _open_v1(root: Path) -> ModelFolder:

@@ -86,7 +86,7 @@ class Tensor:
     __setstate__ = _refuse_state
 
     def array(self) -> npt.NDArray[Any]:
-        """Give the values, mapped from the file where they lie in order, else copied."""
+        """Give the values, mapped from the file; what is written to them stays in memory."""
         values = self.source.map(self.storage)
         if any(step < 0 for step in self.stride) or self.offset < 0:
             raise ModelError("A tensor of the model lies outside its storage.", _REMEDY)
@@ -95,7 +95,7 @@ class Tensor:
             raise ModelError("A tensor of the model lies outside its storage.", _REMEDY)
         itemsize = values.itemsize
         return np.lib.stride_tricks.as_strided(
-            values[self.offset :], self.shape, tuple(step * itemsize for step in self.stride), writeable=False
+            values[self.offset :], self.shape, tuple(step * itemsize for step in self.stride)
         )
 
 
@@ -113,7 +113,7 @@ class _Source:
             raise ModelError("A storage of the model's weights is missing or cut short.", _REMEDY)
         if storage.count == 0:
             return np.empty(0, storage.dtype)
-        return np.memmap(self.path, storage.dtype, mode="r", offset=place[0], shape=(storage.count,))
+        return np.memmap(self.path, storage.dtype, mode="c", offset=place[0], shape=(storage.count,))
 
 
 def read_pickle(path: Path) -> Any:  # noqa: ANN401 - a pickle may hold anything

@@ -44,19 +44,21 @@ class Case:
     is_residual: bool = False
     is_old: bool = False
     folds: int = 1
-    seed: int = 0
+    features: tuple[int, ...] = (4, 8, 16)
 
     @property
     def arch_kwargs(self) -> dict[str, Any]:
-        depth = {"n_blocks_per_stage": [1, 2, 2]} if self.is_residual else {"n_conv_per_stage": [2, 2, 2]}
+        stages = len(self.features)
+        depths = [2] * (stages - 1)
+        depth = {"n_blocks_per_stage": [1, *depths]} if self.is_residual else {"n_conv_per_stage": [2, *depths]}
         return {
-            "n_stages": 3,
-            "features_per_stage": [4, 8, 16],
+            "n_stages": stages,
+            "features_per_stage": list(self.features),
             "conv_op": "torch.nn.modules.conv.Conv3d",
             "kernel_sizes": [list(kernel) for kernel in self.kernels],
             "strides": [list(stride) for stride in self.strides],
             **depth,
-            "n_conv_per_stage_decoder": [2, 1],
+            "n_conv_per_stage_decoder": [*[2] * (stages - 2), 1 if stages == 3 else 2],
             "conv_bias": True,
             "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
             "norm_op_kwargs": {"eps": 1e-5, "affine": True},
@@ -81,7 +83,7 @@ def make_model(folder: Path, case: Case) -> Path:
         dataset["regions_class_order"] = list(case.regions_class_order)
     (folder / "dataset.json").write_text(json.dumps(dataset))
     for fold in range(case.folds):
-        torch.manual_seed(case.seed + fold)
+        torch.manual_seed(fold)
         checkpoint = {
             "network_weights": _network(case).state_dict(),
             "optimizer_state": {"state": {0: {"momentum_buffer": torch.zeros(3)}}},

@@ -112,9 +112,10 @@ def _node(layer: Layer, values: list[Any], weights: Weights) -> Any:  # noqa: AN
 
 
 def _constant(array: npt.NDArray[Any]) -> Any:  # noqa: ANN401
-    from openvino import opset15
+    import openvino
 
-    return opset15.constant(np.asarray(array, np.float32))
+    # shared: the graph reads the mapped file, compilation makes its own packed copy
+    return openvino.op.Constant(np.require(array, np.float32, ("C", "W")), shared_memory=True)
 
 
 def _per_channel(array: npt.NDArray[Any]) -> Any:  # noqa: ANN401
