@@ -14,6 +14,7 @@ import numpy as np
 from aimi.samples.abdomen import back_muscles, bowel, liver, pancreas, spleen, stomach, vessels
 from aimi.samples.chance import Chance
 from aimi.samples.chest import airways_and_great_vessels, heart, lungs, nodules
+from aimi.samples.head_and_breasts import breast_shapes, breast_tumors, breasts, head, lung_tumors
 from aimi.samples.kidneys import kidney_findings, kidneys, place_kidneys
 from aimi.samples.pelvis import pelvic_bones, pelvic_organs
 from aimi.samples.shapes import Matrix, Point, rotation
@@ -28,6 +29,8 @@ class Finding(StrEnum):
 
     KIDNEY_TUMOR_AND_CYSTS = "kidney tumor and cysts"
     LUNG_NODULES = "lung nodules"
+    LUNG_TUMORS = "tumors of the lung"
+    BREAST_TUMORS = "tumors of the breast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,11 @@ def make_anatomy(seed: int, findings: Collection[Finding] = ()) -> Anatomy:
     """Draw a body; equal seeds give equal bodies but for the findings."""
     torso, fat = _torso(Chance.of(seed, "torso"))
     poses = place_kidneys(Chance.of(seed, "kidneys"))
-    painters: list[Painter] = [Wall(torso)]
+    painters = head()
+    shapes = breast_shapes(Chance.of(seed, "breast shapes"), torso)
+    if Finding.BREAST_TUMORS in findings:
+        painters += breasts(Chance.of(seed, "breasts"), shapes)
+    painters.append(Wall(torso))
     painters += lungs(Chance.of(seed, "lungs"), torso)
     painters += heart(Chance.of(seed, "heart"))
     painters += airways_and_great_vessels()
@@ -73,6 +80,10 @@ def make_anatomy(seed: int, findings: Collection[Finding] = ()) -> Anatomy:
     painters += vessels(Chance.of(seed, "vessels"))
     if Finding.LUNG_NODULES in findings:
         painters += nodules(Chance.of(seed, "nodules"), torso)
+    if Finding.LUNG_TUMORS in findings:
+        painters += lung_tumors(Chance.of(seed, "lung tumors"), torso)
+    if Finding.BREAST_TUMORS in findings:
+        painters += breast_tumors(Chance.of(seed, "breast tumors"), shapes)
     painters += [Spine(torso), Table(79.0 + torso.muscle + 17 + 1.05 * fat)]
     half_width = 139.0 + torso.muscle + fat
     return Anatomy(tuple(painters), _to_plan(Chance.of(seed, "size")), half_width)

@@ -8,9 +8,12 @@ from aimi.samples.shapes import Blend, Block, Clip, Cut, Ellipsoid, Point, Shape
 from aimi.samples.tissue import Layer, Painter, Part, Tissue
 from aimi.samples.trunk import Cavity, Diaphragm, Torso
 
-__all__ = ["airways_and_great_vessels", "heart", "lungs", "nodules"]
+__all__ = ["IN_LUNG", "airways_and_great_vessels", "heart", "lung_surface", "lungs", "nodules"]
 
-_IN_LUNG = (Tissue.LUNG, Tissue.LUNG_VESSEL, Tissue.PLEURA, Tissue.NODULE, Tissue.MASS, Tissue.SMALL_NODULE)
+IN_LUNG = (
+    Tissue.LUNG, Tissue.LUNG_VESSEL, Tissue.PLEURA, Tissue.NODULE, Tissue.MASS, Tissue.SMALL_NODULE, Tissue.TUMOR
+)  # fmt: skip
+"""What a lesion of the lung may cover."""
 
 
 def _mediastinum(chance: Chance) -> Shape:
@@ -103,10 +106,10 @@ def nodules(chance: Chance, torso: Torso) -> list[Painter]:
         center = chance.point((side * 84, 4, 70 + 50 * (number - 1)), (16, 26, 14))
         inner.append(_nodule(chance, center, chance.between(5.5, 12), Tissue.NODULE))
     side = 1 if chance.happens(0.5) else -1
-    at_wall = _at_wall(torso, chance.near(0.2 if side > 0 else np.pi - 0.2, 0.35), chance.between(60, 110))
+    at_wall = lung_surface(torso, chance.near(0.2 if side > 0 else np.pi - 0.2, 0.35), chance.between(60, 110), 9.0)
     inner.append(_nodule(chance, at_wall, chance.between(6, 10), Tissue.NODULE))
     small = chance.point((-side * 70, -20, 120), (10, 15, 15))
-    inner.append(Part(Ellipsoid(small, (1.1, 1.1, 1.1)), (Layer(Tissue.SMALL_NODULE),), _IN_LUNG))
+    inner.append(Part(Ellipsoid(small, (1.1, 1.1, 1.1)), (Layer(Tissue.SMALL_NODULE),), IN_LUNG))
     if chance.happens(0.4):
         middle = chance.point((-side * 78, 30, 10), (6, 8, 10))
         inner.append(_nodule(chance, middle, chance.between(18, 22), Tissue.MASS))
@@ -118,11 +121,17 @@ def nodules(chance: Chance, torso: Torso) -> list[Painter]:
 def _nodule(chance: Chance, center: Point, radius: float, tissue: Tissue) -> Painter:
     radii = (radius, radius * chance.between(0.85, 1.15), radius * chance.between(0.85, 1.15))
     lump = Wobble(Ellipsoid(center, radii), 0.15 * radius, 2.0 * radius, chance.phases())
-    return Part(lump, (Layer(tissue),), _IN_LUNG)
+    return Part(lump, (Layer(tissue),), IN_LUNG)
 
 
-def _at_wall(torso: Torso, angle: float, height: float) -> Point:
-    """Give the point of the lung's surface in a direction in the axial plane; 0 is left, right angles to the back."""
+def lung_surface(torso: Torso, angle: float, height: float, inset: float) -> Point:
+    """Give the point some mm inside the chest wall in a direction: 0 is left, half a pi the back.
+
+    Parameters
+    ----------
+    angle : radians in the axial plane.
+    height, inset : mm.
+    """
     way = np.array([np.cos(angle), np.sin(angle)])
     steps = np.linspace(20, 150, 261)
     affine = np.zeros((4, 4))
@@ -130,5 +139,5 @@ def _at_wall(torso: Torso, angle: float, height: float) -> Point:
     affine[:3, 3] = (*(way * steps[0]), height)
     affine[0, 0], affine[2, 0], affine[1, 1], affine[3, 3] = way[1], 1.0, 1.0, 1.0
     depth = torso.depth(Block.of(affine, (0, 0, 0), (1, 1, len(steps))))[0][0, 0]
-    x, y = (way * steps[int(np.argmin(np.abs(depth + 9)))]).tolist()
+    x, y = (way * steps[int(np.argmin(np.abs(depth + inset)))]).tolist()
     return x, y, height

@@ -17,18 +17,25 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorag
 
 from aimi.samples.shapes import Matrix
 
-__all__ = ["Identity", "SeriesText", "Stored", "write_dose_report", "write_stack"]
+__all__ = ["Identity", "SeriesText", "Stored", "series_time", "write_dose_report", "write_stack"]
 
 Pixels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a sample's UIDs are made from."""
+    """What a sample's UIDs are made from, and what all of its objects say of patient and study.
+
+    Parameters
+    ----------
+    key : names the sample.
+    patient_weight_kg : where a PET needs it.
+    """
 
     key: str
     patient_id: str
     study_description: str
+    patient_weight_kg: float | None = None
 
     def uid(self, *parts: object) -> str:
         """Give the UID of a part of the sample (PS3.5 B.2: 2.25 and a 128-bit number)."""
@@ -108,6 +115,11 @@ def write_dose_report(folder: Path, identity: Identity, number: int, lines: Sequ
     ds.save_as(place / "0001.dcm", enforce_file_format=True)
 
 
+def series_time(number: int) -> str:
+    """Give the time of a series, HHMMSS."""
+    return f"10{number % 60:02d}00"
+
+
 def _instance(identity: Identity, text: SeriesText, index: int) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UID(text.sop_class_uid)
@@ -121,7 +133,7 @@ def _instance(identity: Identity, text: SeriesText, index: int) -> FileDataset:
     ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = "20200101"
     ds.StudyTime = "100000"
-    ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = f"10{text.number % 60:02d}00"
+    ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = series_time(text.number)
     ds.AccessionNumber = ""
     ds.Modality = text.modality
     ds.Manufacturer = "AIMI synthetic"
@@ -133,6 +145,8 @@ def _instance(identity: Identity, text: SeriesText, index: int) -> FileDataset:
     ds.PatientID = identity.patient_id
     ds.PatientBirthDate = ""
     ds.PatientSex = "O"
+    if identity.patient_weight_kg is not None:
+        ds.PatientWeight = f"{identity.patient_weight_kg:g}"
     ds.StudyInstanceUID = identity.uid("study")
     ds.SeriesInstanceUID = identity.uid(text.role)
     ds.StudyID = "1"
@@ -146,7 +160,8 @@ def _set_plane(ds: Dataset, stored: Stored, index: int) -> None:
     row_way, column_way = stored.affine[:3, 2] / columns[2], stored.affine[:3, 1] / columns[1]
     position = stored.affine[:3, 3] + index * stored.affine[:3, 0]
     ds.PositionReferenceIndicator = ""
-    ds.PatientPosition = "HFS"
+    if ds.Modality != "PT":  # PS3.3 C.8.4.6: a PET states it by codes, or not at all
+        ds.PatientPosition = "HFS"
     ds.AcquisitionNumber = 1
     ds.ImagePositionPatient = [_decimal(value) for value in position]
     ds.ImageOrientationPatient = [_decimal(value) for value in (*row_way, *column_way)]

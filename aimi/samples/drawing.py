@@ -4,7 +4,7 @@ A sample is one body in one or more scans. The labels lie on the grid of the ref
 a function of task, seed, obliqueness and spacing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,106 +13,18 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from aimi.errors import UsageError
-from aimi.samples.anatomy import Anatomy, Finding, make_anatomy
+from aimi.samples.anatomy import Finding, make_anatomy
 from aimi.samples.chance import Chance
 from aimi.samples.kidneys import KIDNEY
-from aimi.samples.mr_values import T1Style, t1_look, t2_look
-from aimi.samples.rendering import Grid, render_ct, render_mr
-from aimi.samples.shapes import Field
+from aimi.samples.scans import Ct, Scan, Scanner, scan_pet, scan_t1, scan_t2
 from aimi.samples.tissue import Tissue, Tissues
-from aimi.samples.values import Phase, ct_look
 from aimi.samples.views import View, place_grid
 
-__all__ = ["SAMPLE_TASKS", "Drawing", "Scan", "draw"]
+__all__ = ["SAMPLE_TASKS", "Drawing", "Target", "draw"]
 
 Labels = npt.NDArray[np.uint8]
 Spacing = tuple[float, float, float]
 _FINEST, _COARSEST = 0.4, 12.0  # mm
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """One rendered image.
-
-    Parameters
-    ----------
-    role : as in the task's selection rules: ``ct``, ``pet``, ``mr``.
-    image : float32, shape of the grid; HU for CT.
-    description : Series Description.
-    body_part : Body Part Examined.
-    attributes : what else the header says, by DICOM keyword.
-    """
-
-    role: str
-    grid: Grid
-    image: Field
-    description: str
-    body_part: str
-    attributes: Mapping[str, object]
-
-
-_ScanFunction = Callable[[Chance, Anatomy, Grid], tuple[Scan, Tissues]]
-_PHASE_NAMES = ("native", "arterial", "portal venous", "delayed")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ct:
-    """A CT scanner's protocol.
-
-    Parameters
-    ----------
-    phases : weight of each contrast phase.
-    """
-
-    phases: tuple[int, int, int, int]
-    body_part: str = "ABDOMEN"
-    kernel: str = "STANDARD"
-
-    def __call__(self, chance: Chance, anatomy: Anatomy, grid: Grid) -> tuple[Scan, Tissues]:
-        """Scan a body."""
-        phase = Phase(chance.choose(self.phases))
-        image, tissues = render_ct(anatomy, grid, ct_look(chance, phase), chance.generator)
-        description = f"{self.body_part.capitalize()} {_PHASE_NAMES[phase]} {grid.spacing[0]:.1f} mm"
-        attributes: dict[str, object] = {"ConvolutionKernel": self.kernel}
-        if phase != Phase.NATIVE:
-            attributes |= {"ContrastBolusAgent": "IOHEXOL", "ContrastBolusRoute": "IV"}
-        return Scan("ct", grid, np.clip(np.round(image), -1024, 3071), description, self.body_part, attributes), tissues
-
-
-def _scan_t1(chance: Chance, anatomy: Anatomy, grid: Grid) -> tuple[Scan, Tissues]:
-    """Scan the upper abdomen with a spoiled gradient echo, breath held."""
-    style = T1Style(chance.whole(0, len(T1Style) - 1))
-    image, tissues = render_mr(anatomy, grid, t1_look(chance, style), chance.generator)
-    attributes: dict[str, object] = {
-        "ScanningSequence": "GR",
-        "SequenceVariant": ["SP", "OSP"],
-        "ScanOptions": "" if style == T1Style.NATIVE else "FS",
-        "MRAcquisitionType": "3D",
-        "RepetitionTime": "4.2",
-        "EchoTime": "1.9",
-        "FlipAngle": "10",
-        "EchoTrainLength": "1",
-    }
-    if style == T1Style.PORTAL_FAT_SATURATED:
-        attributes |= {"ContrastBolusAgent": "GADOLINIUM", "ContrastBolusRoute": "IV"}
-    name = ("T1 GRE axial", "T1 GRE axial fat sat", "T1 GRE axial fat sat portal venous")[style]
-    return Scan("mr", grid, np.clip(np.round(image), 0, 4095), name, "ABDOMEN", attributes), tissues
-
-
-def _scan_t2(chance: Chance, anatomy: Anatomy, grid: Grid) -> tuple[Scan, Tissues]:
-    """Scan the prostate with a turbo spin echo."""
-    image, tissues = render_mr(anatomy, grid, t2_look(chance), chance.generator)
-    attributes: dict[str, object] = {
-        "ScanningSequence": "SE",
-        "SequenceVariant": "SK",
-        "ScanOptions": "",
-        "MRAcquisitionType": "2D",
-        "RepetitionTime": "4500",
-        "EchoTime": "102",
-        "FlipAngle": "160",
-        "EchoTrainLength": "25",
-    }
-    return Scan("mr", grid, np.clip(np.round(image), 0, 4095), "T2 TSE axial", "PROSTATE", attributes), tissues
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +43,15 @@ class Drawing:
     title: str
     scans: tuple[Scan, ...]
     labels: Labels
-    targets: Mapping[str, Labels]
+    targets: Mapping[str, "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a network should give, on the grid of the scan of a role."""
+
+    role: str
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +69,18 @@ class _SampleTask:
     Parameters
     ----------
     labels : the truth, by segment in order of numbers.
-    targets : labels of each network where they differ from the truth, by a name of the network.
-    scan : draws the image.
+    targets : role of the scan and labels, of each network where they differ from the truth, by a name of the network.
+    scanner : draws the reference image.
+    further : other scans of the same body; never oblique, and finer by a fifth where the caller names a spacing.
     """
 
     title: str
     view: View
     labels: tuple[_Label, ...]
-    scan: _ScanFunction
+    scanner: Scanner
     findings: tuple[Finding, ...] = ()
-    targets: Mapping[str, tuple[_Label, ...]] = field(default_factory=dict)
+    targets: Mapping[str, tuple[str, tuple[_Label, ...]]] = field(default_factory=dict)
+    further: tuple[tuple[View, Scanner], ...] = ()
 
 
 _LIVER = (
@@ -172,10 +94,29 @@ _LIVER = (
 _LUNG = (Tissue.LUNG, Tissue.LUNG_VESSEL, Tissue.SMALL_NODULE, Tissue.MASS)
 _PROSTATE = (Tissue.PROSTATE_PERIPHERAL, Tissue.PROSTATE_CENTRAL, Tissue.PROSTATE_CAPSULE)
 _NODULES = (Tissue.NODULE, Tissue.SMALL_NODULE, Tissue.MASS, Tissue.OUTER_NODULE)
+_KIDNEYS = _Label(KIDNEY, 2)
+_STOMACH = (Tissue.STOMACH_WALL, Tissue.STOMACH_CONTENT)
+_HEART = (Tissue.MYOCARDIUM, Tissue.LEFT_HEART, Tissue.RIGHT_HEART)
+# UPSTREAM.md 1.3
+_PET_LABELS = (
+    _Label(_LIVER, 1),
+    _KIDNEYS,
+    _Label((Tissue.URINE, Tissue.BLADDER_WALL), 1),
+    _Label((Tissue.SPLEEN,), 1),
+    _Label(_LUNG, 2),
+    _Label((Tissue.BRAIN,), 1),
+    _Label(_HEART, 1),
+    _Label(_STOMACH, 1),
+    _Label((Tissue.TUMOR, Tissue.OUTER_TUMOR), 9),
+)
+_BREAST = (Tissue.BREAST_GLAND, Tissue.BREAST_FAT, Tissue.TUMOR)
+_BODY_LABELS = (_Label(_BREAST, 2), _Label((*_LUNG, *_LIVER, *_HEART, *KIDNEY, *_STOMACH, Tissue.SPLEEN), 9))
+_PET_VIEW = View(512, -510, 4.0, 112, 500.0, 0.0)
+_PET_CT_VIEW = View(520, -520, 5.0, 200, 480.0, 4.0)
 
 SAMPLE_TASKS: Mapping[str, _SampleTask] = MappingProxyType(
     {
-        "liver_ct": _SampleTask("Synthetic abdomen", View(25, -215, 4.0, 208), (_Label(_LIVER, 1),), _Ct((2, 3, 4, 3))),
+        "liver_ct": _SampleTask("Synthetic abdomen", View(25, -215, 4.0, 208), (_Label(_LIVER, 1),), Ct((2, 3, 4, 3))),
         "kidney": _SampleTask(
             "Synthetic abdomen",
             View(-20, -260, 4.0, 208),
@@ -184,23 +125,44 @@ SAMPLE_TASKS: Mapping[str, _SampleTask] = MappingProxyType(
                 _Label((Tissue.KIDNEY_TUMOR, Tissue.KIDNEY_TUMOR_CORE), 1),
                 _Label((Tissue.KIDNEY_CYST,), 3),
             ),
-            _Ct((0, 3, 4, 3)),
+            Ct((0, 3, 4, 3)),
             findings=(Finding.KIDNEY_TUMOR_AND_CYSTS,),
         ),
         "lung_ct": _SampleTask(
             "Synthetic chest",
             View(236, -112, 3.0, 200),
             (_Label(_LUNG, 2), _Label((Tissue.NODULE,), 9)),
-            _Ct((5, 1, 3, 0), "CHEST", "LUNG"),
+            Ct((5, 1, 3, 0), "CHEST", "LUNG"),
             findings=(Finding.LUNG_NODULES,),
             targets=MappingProxyType(
-                {"lungs": (_Label((*_LUNG, Tissue.NODULE), 2),), "nodules": (_Label(_NODULES, 9),)}
+                {
+                    "lungs": ("ct", (_Label((*_LUNG, Tissue.NODULE), 2),)),
+                    "nodules": ("ct", (_Label(_NODULES, 9),)),
+                }
             ),
         ),
         "prostate": _SampleTask(
-            "Synthetic prostate", View(-392, -464, 3.0, 208, 190.0, 4.0), (_Label(_PROSTATE, 1),), _scan_t2
+            "Synthetic prostate", View(-392, -464, 3.0, 208, 190.0, 4.0), (_Label(_PROSTATE, 1),), scan_t2
         ),
-        "liver_mr": _SampleTask("Synthetic abdomen", View(20, -215, 4.0, 192), (_Label(_LIVER, 1),), _scan_t1),
+        "liver_mr": _SampleTask("Synthetic abdomen", View(20, -215, 4.0, 192), (_Label(_LIVER, 1),), scan_t1),
+        "lung_pet_ct": _SampleTask(
+            "Synthetic whole body",
+            _PET_VIEW,
+            (_Label(_LUNG, 2), _Label((Tissue.TUMOR,), 9)),
+            scan_pet,
+            (Finding.LUNG_TUMORS,),
+            MappingProxyType({"pet_ct": ("pet", _PET_LABELS), "lungs": ("ct", (_Label((*_LUNG, Tissue.TUMOR), 2),))}),
+            ((_PET_CT_VIEW, Ct((1, 0, 0, 0), "WHOLEBODY")),),
+        ),
+        "breast": _SampleTask(
+            "Synthetic whole body",
+            _PET_VIEW,
+            (_Label((Tissue.TUMOR,), 9),),
+            scan_pet,
+            (Finding.BREAST_TUMORS,),
+            MappingProxyType({"pet_ct": ("pet", _PET_LABELS), "body": ("ct", _BODY_LABELS)}),
+            ((_PET_CT_VIEW, Ct((1, 0, 0, 0), "WHOLEBODY")),),
+        ),
     }
 )
 
@@ -222,10 +184,19 @@ def draw(task: str, *, seed: int = 0, oblique: bool = False, spacing: Spacing | 
     spec = SAMPLE_TASKS[task]
     anatomy = make_anatomy(seed, spec.findings)
     grid = place_grid(anatomy, spec.view, Chance.of(seed, f"{task} view"), oblique=oblique, spacing=spacing)
-    scan, tissues = spec.scan(Chance.of(seed, f"{task} scan"), anatomy, grid)
-    targets = {name: _labels(tissues, labels) for name, labels in spec.targets.items()}
-    truth = _labels(tissues, spec.labels)
-    return Drawing(task, seed, spec.title, (scan,), truth, MappingProxyType(targets or {task: truth}))
+    scan, tissues = spec.scanner(Chance.of(seed, f"{task} scan"), anatomy, grid)
+    scans, by_role = [scan], {scan.role: tissues}
+    for view, scanner in spec.further:
+        steps = spacing and (0.8 * spacing[0], 0.8 * spacing[1], 0.8 * spacing[2])
+        grid = place_grid(anatomy, view, Chance.of(seed, f"{task} further view"), oblique=False, spacing=steps)
+        scan, tissues = scanner(Chance.of(seed, f"{task} further scan"), anatomy, grid)
+        scans.append(scan)
+        by_role[scan.role] = tissues
+    truth = _labels(by_role[scans[0].role], spec.labels)
+    targets = {name: Target(role, _labels(by_role[role], labels)) for name, (role, labels) in spec.targets.items()}
+    if not targets:
+        targets[task] = Target(scans[0].role, truth)
+    return Drawing(task, seed, spec.title, tuple(scans), truth, MappingProxyType(targets))
 
 
 def _labels(tissues: Tissues, labels: tuple[_Label, ...]) -> Labels:

@@ -55,7 +55,9 @@ def make_sample(
         raise OutputError("The folder holds a sample already.", "Name an empty folder.")
     drawing = draw(task, seed=seed, oblique=oblique, spacing=spacing)
     key = f"{task}|{seed}|{oblique}|{spacing}"
-    write_sample(drawing, paths, Identity(key, f"AIMI-SAMPLE-{seed}", drawing.title))
+    injection = drawing.scans[0].injection
+    weight = None if injection is None else injection.weight_kg
+    write_sample(drawing, paths, Identity(key, f"AIMI-SAMPLE-{seed}", drawing.title, weight))
     return paths
 
 

@@ -2,20 +2,24 @@
 
 CT: a frontal and a lateral localizer, the axial volume, a coronal reformat, a page on the dose.
 MR: a coronal localizer of few slices, the axial volume, a sagittal series.
+PET: the volume corrected for attenuation, and the uncorrected one.
 """
 
 from pathlib import Path
 
 import numpy as np
-from pydicom.uid import CTImageStorage, MRImageStorage
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, MRImageStorage, PositronEmissionTomographyImageStorage
+from scipy import ndimage
 
-from aimi.samples.dicom_writing import Identity, SeriesText, Stored, write_dose_report, write_stack
-from aimi.samples.drawing import Scan
+from aimi.samples.dicom_writing import Identity, SeriesText, Stored, series_time, write_dose_report, write_stack
+from aimi.samples.scans import HALF_LIFE_S, Injection, Scan
 from aimi.samples.shapes import Field, Matrix
 
 __all__ = ["write_scan"]
 
 _AIR = -1024
+_PET_TOP = 32000  # stored value of a slice's highest activity
 _DOSE_PAGE = (
     "DOSE REPORT (SYNTHETIC)",
     "",
@@ -29,10 +33,100 @@ _DOSE_PAGE = (
 
 def write_scan(folder: Path, identity: Identity, scan: Scan, first_number: int) -> None:
     """Write the series of a scan, numbered from ``first_number`` on."""
-    if scan.role == "mr":
-        _write_mr(folder, identity, scan, first_number)
-    else:
-        _write_ct(folder, identity, scan, first_number)
+    write = {"ct": _write_ct, "mr": _write_mr, "pet": _write_pet}[scan.role]
+    write(folder, identity, scan, first_number)
+
+
+def _write_pet(folder: Path, identity: Identity, scan: Scan, first_number: int) -> None:
+    kind = ("ORIGINAL", "PRIMARY")
+    for number, (role, description, image, correction) in enumerate(
+        (
+            (scan.role, scan.description, scan.image, ["ATTN"]),
+            (f"{scan.role} uncorrected", "PET WB uncorrected", _attenuated(scan), []),
+        )
+    ):
+        attributes = dict(scan.attributes) | _pet_attributes(scan, first_number + number)
+        attributes["CorrectedImage"] = ["DECY", *correction, "SCAT", "DTIM", "RAN", "NORM"]
+        attributes["AttenuationCorrectionMethod"] = "measured, CT" if correction else "NONE"
+        attributes["BodyPartExamined"] = scan.body_part
+        text = SeriesText(
+            role,
+            first_number + number,
+            PositronEmissionTomographyImageStorage,
+            "PT",
+            description,
+            kind,
+            attributes,
+        )
+        write_stack(folder, identity, text, _scaled(image, scan.grid.affine))
+
+
+def _scaled(activity: Field, affine: Matrix) -> Stored:
+    """Store PET slices as 16 bits, each with a slope of its own."""
+    slopes = np.maximum(activity.max(axis=(1, 2)), 1.0) / _PET_TOP
+    slopes = np.array([float(f"{slope:.8g}") for slope in slopes])
+    pixels = np.round(activity / slopes[:, None, None]).clip(0, 32767).astype(np.int16)
+    by_slice = tuple(
+        {"RescaleSlope": f"{slope:.8g}", "RescaleIntercept": "0", "ImageIndex": len(pixels) - index}
+        for index, slope in enumerate(slopes)
+    )
+    return Stored(pixels, affine, 16, by_slice)
+
+
+def _attenuated(scan: Scan) -> Field:
+    """Weaken the uptake with the depth in the body, as a scan without correction shows it."""
+    body = ndimage.binary_fill_holes(scan.image > 0.15 * float(np.median(scan.image[scan.image > 0])))
+    depth = ndimage.distance_transform_edt(body, scan.grid.spacing)
+    return np.asarray(scan.image * np.exp(-0.012 * depth), np.float32)
+
+
+def _pet_attributes(scan: Scan, number: int) -> dict[str, object]:
+    if scan.injection is None:
+        raise ValueError("a PET has an injection")
+    start = _series_seconds(number)
+    return {
+        "Units": "BQML",
+        "CountsSource": "EMISSION",
+        "SeriesType": ["WHOLE BODY", "IMAGE"],
+        "NumberOfSlices": scan.grid.shape[0],
+        "DecayCorrection": "START",
+        "CollimatorType": "NONE",
+        "FrameReferenceTime": "0",
+        "ActualFrameDuration": "120000",
+        "DecayFactor": "1",
+        "PatientOrientationCodeSequence": [],
+        "PatientGantryRelationshipCodeSequence": [],
+        "RadiopharmaceuticalInformationSequence": [_radiopharmaceutical(scan.injection, start)],
+    }
+
+
+def _radiopharmaceutical(injection: Injection, start: float) -> Dataset:
+    item = Dataset()
+    item.Radiopharmaceutical = "FDG"
+    item.RadiopharmaceuticalStartTime = _clock_text(start - injection.uptake_s)
+    item.RadiopharmaceuticalStartDateTime = "20200101" + _clock_text(start - injection.uptake_s)
+    item.RadionuclideTotalDose = f"{injection.dose_bq:.0f}"
+    item.RadionuclideHalfLife = f"{HALF_LIFE_S:g}"
+    item.RadionuclidePositronFraction = "0.97"
+    item.RadionuclideCodeSequence = [_code("77004003", "^18^Fluorine")]
+    item.RadiopharmaceuticalCodeSequence = [_code("35321007", "Fluorodeoxyglucose F^18^")]
+    return item
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
+
+
+def _clock_text(seconds: float) -> str:
+    return f"{int(seconds // 3600):02d}{int(seconds % 3600 // 60):02d}{int(seconds % 60):02d}"
+
+
+def _series_seconds(number: int) -> float:
+    """Give the time of a series as the writer sets it, seconds since midnight."""
+    text = series_time(number)
+    return 3600.0 * int(text[:2]) + 60.0 * int(text[2:4]) + int(text[4:])
 
 
 def _write_mr(folder: Path, identity: Identity, scan: Scan, first_number: int) -> None:

@@ -81,6 +81,9 @@ class Tissue(IntEnum):
     SMALL_NODULE = auto()
     MASS = auto()
     OUTER_NODULE = auto()
+    BRAIN = auto()
+    OUTER_TUMOR = auto()
+    BREAST_FAT = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from aimi.samples.tissue import Canvas, Tissue
 __all__ = ["Cavity", "Diaphragm", "Spine", "Table", "Torso", "Wall"]
 
 _TRUNK = Box((-FAR, -FAR, -560.0), (FAR, FAR, 330.0))
+_NECK = 330.0
 _HEIGHTS = (-480.0, -380.0, -280.0, -190.0, -90.0, 0.0, 120.0, 190.0, 235.0, 260.0, 300.0)
 _HALF_WIDTHS = (154.0, 150.0, 134.0, 131.0, 139.0, 138.0, 126.0, 98.0, 62.0, 40.0, 34.0)
 _HALF_DEPTHS = (82.0, 80.0, 75.0, 78.0, 86.0, 88.0, 78.0, 62.0, 46.0, 36.0, 30.0)
@@ -59,6 +60,7 @@ class Torso:
         exponent = np.float32(self.roundness)
         level = ((np.abs(block.x) / width) ** exponent + (np.abs(y) / height) ** exponent) ** (1 / exponent)
         distance: Field = radius - radius / np.maximum(level, np.float32(0.02))
+        distance = np.maximum(distance, block.z - np.float32(_NECK))  # the head ends the trunk
         return distance.astype(np.float32), (y / radius).astype(np.float32)
 
     def diaphragm(self, block: Block) -> Field:

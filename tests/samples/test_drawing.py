@@ -102,10 +102,10 @@ def test_kidney_sample_has_two_kidneys_a_tumor_and_cysts() -> None:
 
 def test_lung_truth_leaves_out_what_the_rules_remove() -> None:
     drawing = draw("lung_ct", seed=4, spacing=(4.0, 2.5, 2.5))
-    nodules = drawing.targets["nodules"] == 1
+    nodules = drawing.targets["nodules"].labels == 1
     assert np.count_nonzero(nodules) > np.count_nonzero(drawing.labels == 2) > 0
     assert (nodules[drawing.labels == 2]).all()  # the mass and the one outside the lungs are left out
-    assert (drawing.targets["lungs"][drawing.labels > 0] == 1).all()
+    assert (drawing.targets["lungs"].labels[drawing.labels > 0] == 1).all()
 
 
 @pytest.mark.parametrize(("task", "low", "high"), [("prostate", 20, 75), ("liver_mr", 900, 2600)])

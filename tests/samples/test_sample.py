@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aimi.dicom import seg_reading, selection, study, volume
+from aimi.dicom import seg_reading, selection, study, suv, volume
 from aimi.errors import OutputError
 from aimi.samples import SamplePaths, make_sample
 from aimi.samples.drawing import draw
@@ -109,3 +109,32 @@ def test_each_task_finds_its_volume_in_its_sample(
     files = [*paths.study.rglob("*.dcm"), paths.truth]
     reports = [subprocess.run(["dciodvfy", "-new", str(file)], check=False, capture_output=True) for file in files]
     assert not any(report.returncode for report in reports)
+
+
+@pytest.fixture(scope="module")
+def pet_ct(tmp_path_factory: pytest.TempPathFactory) -> SamplePaths:
+    return make_sample("lung_pet_ct", tmp_path_factory.mktemp("pet"), seed=1, spacing=(12.0, 10.0, 10.0))
+
+
+def test_pet_ct_study_is_valid_and_consistent(pet_ct: SamplePaths) -> None:
+    files = [str(file) for file in [*pet_ct.study.rglob("*.dcm"), pet_ct.truth]]
+    reports = [subprocess.run(["dciodvfy", "-new", file], check=False, capture_output=True) for file in files]
+    assert not any(report.returncode for report in reports)
+    assert subprocess.run(["dcentvfy", *files], check=False, capture_output=True).stderr == b""
+
+
+def test_pet_gives_back_the_uptake_that_was_drawn(pet_ct: SamplePaths) -> None:
+    series = {one.header.series_number: one.stacks[0] for one in study.read(pet_ct.study).series}
+    factors = suv.suv_factors(series[1])
+    assert factors.body_weight is not None
+    image = suv.to_suv(volume.load(series[1], units="BQML"), factors.body_weight)
+    scan = draw("lung_pet_ct", seed=1, spacing=(12.0, 10.0, 10.0)).scans[0]
+    assert scan.injection is not None
+    drawn = scan.image / scan.injection.bqml_per_suv
+    # half a step of 16 bits, a slice's highest value being 32000 steps
+    assert np.abs(image.volume.array - drawn).max() < 0.51 * drawn.max() / 32000 + 1e-3 * drawn.max()
+
+
+def test_uncorrected_pet_has_no_suv(pet_ct: SamplePaths) -> None:
+    series = {one.header.series_number: one.stacks[0] for one in study.read(pet_ct.study).series}
+    assert suv.suv_factors(series[2]).body_weight is None
