@@ -1,6 +1,7 @@
 """Which stored pixels a volume can be made of, as far as headers tell (DECISIONS 1.4 and 1.5)."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from pydicom.uid import (
@@ -21,6 +22,7 @@ from pydicom.uid import (
 )
 
 from aimi.dicom.header import Defect, Instance, Plane
+from aimi.dicom.pixels import high_bit, is_lossy
 
 __all__ = ["DECODABLE", "find_pixel_defects", "sop_class_family"]
 
@@ -61,6 +63,8 @@ _COLORS: Final = frozenset(
 )
 _BITS_ALLOCATED: Final = frozenset([8, 16, 32])
 _FEWEST_CT_BITS: Final = 9
+_FEWEST_LOSSY_BITS: Final = 12
+_FLOAT_BITS: Final = 32
 
 
 def sop_class_family(sop_class_uid: str) -> str:
@@ -86,7 +90,47 @@ def find_pixel_defects(instances: Sequence[Instance], planes: Sequence[Plane]) -
                 "are never guessed.",
             )
         )
-    return defects
+    return defects or _number_defects(instances, planes)
+
+
+def _number_defects(instances: Sequence[Instance], planes: Sequence[Plane]) -> list[Defect]:
+    """Give what the numbers of a header say against reading pixels, beside the rules of what is read at all.
+
+    Bits that do not fit their cell, loss in an image of less than 12 bits (DECISIONS 1.5), and rescale
+    values that give no values or, in PET, are absent. Each kind once.
+    """
+    needs_rescale = any(instance.header.modality == "PT" and not instance.pixels.is_float for instance in instances)
+    defects = [defect for instance in instances for defect in _depth_defects(instance)]
+    defects += [defect for plane in planes for defect in _rescale_defects(plane, needs_rescale=needs_rescale)]
+    return list({defect.code: defect for defect in defects}.values())
+
+
+def _depth_defects(instance: Instance) -> Iterator[Defect]:
+    pixels = instance.pixels
+    if pixels.is_float and pixels.bits_allocated != _FLOAT_BITS:
+        sentence = f"A floating point pixel is stored in {pixels.bits_allocated} bits; {_FLOAT_BITS} are read."
+        yield Defect("bits-allocated", sentence)
+    elif not pixels.is_float and not 0 < pixels.bits_stored <= high_bit(pixels) + 1 <= pixels.bits_allocated:
+        sentence = (
+            f"Bits Stored {pixels.bits_stored} and High Bit {high_bit(pixels)} do not fit Bits Allocated "
+            f"{pixels.bits_allocated}."
+        )
+        yield Defect("bits-stored", sentence)
+    if is_lossy(instance) and not pixels.is_float and pixels.bits_stored < _FEWEST_LOSSY_BITS:
+        sentence = (
+            f"The image was compressed with loss and holds {pixels.bits_stored} bits per pixel; with loss, "
+            f"{_FEWEST_LOSSY_BITS} bits at least are accepted."
+        )
+        yield Defect("lossy", sentence)
+
+
+def _rescale_defects(plane: Plane, *, needs_rescale: bool) -> Iterator[Defect]:
+    if needs_rescale and plane.rescale_slope is None:
+        yield Defect("no-rescale", "A PET slice has no Rescale Slope: its activity is unknown and is never guessed.")
+    slope = 1.0 if plane.rescale_slope is None else plane.rescale_slope
+    intercept = 0.0 if plane.rescale_intercept is None else plane.rescale_intercept
+    if slope == 0 or not (math.isfinite(slope) and math.isfinite(intercept)):
+        yield Defect("rescale", "A slice has a Rescale Slope of zero, or rescale values that are no numbers.")
 
 
 def _is_ct_of_8_bits(instance: Instance) -> bool:

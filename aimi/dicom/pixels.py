@@ -16,9 +16,7 @@ Everything else is refused by name. The decoders hold Python's lock while they w
 their work with reading only.
 """
 
-import math
 import struct
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -31,16 +29,14 @@ from pydicom.pixels.utils import get_j2k_parameters
 from pydicom.uid import UID
 
 from aimi.dicom import pixel_data, run_length
-from aimi.dicom.header import Defect, Instance, PixelFormat, Plane
+from aimi.dicom.header import Instance, PixelFormat
 from aimi.dicom.pixel_data import DamagedError, Extent, Frames, Layout
 from aimi.errors import InputError
 
-__all__ = ["Codec", "TransferSyntax", "find_defects", "find_frames", "is_lossy", "read_frame", "stored_dtype"]
+__all__ = ["Codec", "TransferSyntax", "find_frames", "high_bit", "is_lossy", "read_frame", "stored_dtype"]
 
 Cells: TypeAlias = npt.NDArray[Any]
 
-_FEWEST_LOSSY_BITS = 12
-_FLOAT_BITS = 32
 _BYTE = 8
 
 
@@ -87,54 +83,14 @@ def is_lossy(instance: Instance) -> bool:
     return instance.header.lossy_image_compression == "01" or (syntax is not None and syntax.is_lossy)
 
 
-def find_defects(instances: Iterable[Instance], planes: Iterable[Plane]) -> tuple[Defect, ...]:
-    """Give what the numbers of a header say against reading pixels, beside the rules of what is read at all.
-
-    Bits that do not fit their cell, loss in an image of less than 12 bits (DECISIONS 1.5), and rescale
-    values that give no values or, in PET, are absent. Each kind once.
-    """
-    used = tuple(instances)
-    needs_rescale = any(instance.header.modality == "PT" and not instance.pixels.is_float for instance in used)
-    defects = [defect for instance in used for defect in _depth_defects(instance)]
-    defects += [defect for plane in planes for defect in _rescale_defects(plane, needs_rescale=needs_rescale)]
-    return tuple({defect.code: defect for defect in defects}.values())
-
-
 def _unreadable_syntax(uid: str) -> str:
     name = UID(uid).name
     named = uid if name == uid else f"{name} ({uid})"
     return f"The transfer syntax {named} cannot be decoded; store the series in another one, such as uncompressed."
 
 
-def _depth_defects(instance: Instance) -> Iterator[Defect]:
-    pixels = instance.pixels
-    if pixels.is_float and pixels.bits_allocated != _FLOAT_BITS:
-        sentence = f"A floating point pixel is stored in {pixels.bits_allocated} bits; {_FLOAT_BITS} are read."
-        yield Defect("bits-allocated", sentence)
-    elif not pixels.is_float and not 0 < pixels.bits_stored <= _high_bit(pixels) + 1 <= pixels.bits_allocated:
-        sentence = (
-            f"Bits Stored {pixels.bits_stored} and High Bit {_high_bit(pixels)} do not fit Bits Allocated "
-            f"{pixels.bits_allocated}."
-        )
-        yield Defect("bits-stored", sentence)
-    if is_lossy(instance) and not pixels.is_float and pixels.bits_stored < _FEWEST_LOSSY_BITS:
-        sentence = (
-            f"The image was compressed with loss and holds {pixels.bits_stored} bits per pixel; with loss, "
-            f"{_FEWEST_LOSSY_BITS} bits at least are accepted."
-        )
-        yield Defect("lossy", sentence)
-
-
-def _rescale_defects(plane: Plane, *, needs_rescale: bool) -> Iterator[Defect]:
-    if needs_rescale and plane.rescale_slope is None:
-        yield Defect("no-rescale", "A PET slice has no Rescale Slope: its activity is unknown and is never guessed.")
-    slope = 1.0 if plane.rescale_slope is None else plane.rescale_slope
-    intercept = 0.0 if plane.rescale_intercept is None else plane.rescale_intercept
-    if slope == 0 or not (math.isfinite(slope) and math.isfinite(intercept)):
-        yield Defect("rescale", "A slice has a Rescale Slope of zero, or rescale values that are no numbers.")
-
-
-def _high_bit(pixels: PixelFormat) -> int:
+def high_bit(pixels: PixelFormat) -> int:
+    """Give the number of the highest bit of a stored value; Bits Stored - 1 where the header is silent."""
     return pixels.bits_stored - 1 if pixels.high_bit is None else pixels.high_bit
 
 
@@ -203,7 +159,7 @@ def read_frame(instance: Instance, frame: Extent | bytes, out: Cells) -> bool:
         raise _damaged(instance, "the file cannot be read") from err
     if syntax.layout.big_endian:
         out.byteswap(inplace=True)
-    return _drop_unused_bits(out, instance.pixels.bits_stored, _high_bit(instance.pixels))
+    return _drop_unused_bits(out, instance.pixels.bits_stored, high_bit(instance.pixels))
 
 
 def _read_extent(instance: Instance, extent: Extent, out: Cells) -> None:
@@ -234,7 +190,7 @@ def _decode(codec: Codec, pixels: PixelFormat, stream: bytes, out: Cells) -> boo
         raise DamagedError(f"the {codec} code stream gives {len(decoded)} bytes for {out.size} pixels")
     out[...] = np.frombuffer(decoded, f"<{out.dtype.kind}{cell_bytes}").reshape(out.shape)
     if codec is Codec.RLE:
-        return _drop_unused_bits(out, pixels.bits_stored, _high_bit(pixels))
+        return _drop_unused_bits(out, pixels.bits_stored, high_bit(pixels))
     # A code stream may hold the sample in fewer bits than Bits Stored, without or against its sign.
     bits = min(precision, pixels.bits_stored)
     _drop_unused_bits(out, bits, bits - 1)

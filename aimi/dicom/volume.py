@@ -78,8 +78,7 @@ def load(stack: Stack, *, units: str, threads: int | None = None, progress: Prog
 
 def _refuse_defects(stack: Stack) -> None:
     used = [stack.instances[index] for index in sorted({plane.instance for plane in stack.planes})]
-    of_pixels = (*find_pixel_defects(used, stack.planes), *pixels.find_defects(used, stack.planes))
-    for defect in (*stack.defects, *of_pixels):
+    for defect in (*stack.defects, *find_pixel_defects(used, stack.planes)):
         raise GeometryError(defect.sentence, _CHOOSE_ANOTHER)
 
 
