@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from aimi.errors import UsageError
 
-__all__ = ["ENVIRONMENT", "RunOptions", "clock_of_environment"]
+__all__ = ["ENVIRONMENT", "REGION_SOURCES", "RunOptions", "clock_of_environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,12 @@ class RunOptions:
     rule_set : the clean-up: ``paper``, ``published-code`` or ``mhub``; None is the task's default.
     allow_non_contrast : also take series without contrast, where the task asks for it.
     all_matching : annotate every series that suits, one result each.
+    allow_partial_ct : also take a CT that covers less of its PET than the task asks for.
+    register : register PET and CT of different frames of reference.
+    grid : the role on whose grid the result is written; None is the task's.
+    region : where the region of a PET/CT task comes from: ``totalsegmentator``, ``own`` (organ labels of the tumor
+        model) or the path of a DICOM segmentation; None is ``totalsegmentator``.
+    fast_region : run the faster, coarser region models.
     segmentation_type : ``binary`` or ``labelmap``.
     device : ``auto``, ``cpu``, ``cuda`` or ``cpu-torch``.
     precision : ``auto``, ``f32`` or ``bf16``.
@@ -37,6 +43,11 @@ class RunOptions:
     rule_set: str | None = None
     allow_non_contrast: bool = False
     all_matching: bool = False
+    allow_partial_ct: bool = False
+    register: bool = False
+    grid: str | None = None
+    region: str | None = None
+    fast_region: bool = False
     segmentation_type: str = "binary"
     device: str = "auto"
     precision: str = "auto"
@@ -59,9 +70,13 @@ class RunOptions:
         return cls(**values)  # type: ignore[arg-type]  # each value was parsed for its field
 
     def identity(self) -> dict[str, object]:
-        """Give the options that can change the result, for the fingerprint and the report."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NO_INFLUENCE}
+        """Give the options that can change the result, for the fingerprint and the report; a path is called "file"."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NO_INFLUENCE}
+        return values | {"region": self.region if self.region in {None, *REGION_SOURCES} else "file"}
 
+
+REGION_SOURCES = ("totalsegmentator", "own")
+"""Words for the source of a region; anything else is a path."""
 
 _NO_INFLUENCE = frozenset({"overwrite", "max_memory"})
 
@@ -72,6 +87,11 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "rule_set": "AIMI_RULE_SET",
         "allow_non_contrast": "AIMI_ALLOW_NON_CONTRAST",
         "all_matching": "AIMI_ALL_MATCHING",
+        "allow_partial_ct": "AIMI_ALLOW_PARTIAL_CT",
+        "register": "AIMI_REGISTER",
+        "grid": "AIMI_GRID",
+        "region": "AIMI_REGION",
+        "fast_region": "AIMI_FAST_REGION",
         "segmentation_type": "AIMI_SEG_TYPE",
         "device": "AIMI_DEVICE",
         "precision": "AIMI_PRECISION",
@@ -87,6 +107,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "rule_set": ("paper", "published-code", "mhub"),
+        "grid": ("pet", "ct"),
         "segmentation_type": ("binary", "labelmap"),
         "device": ("auto", "cpu", "cuda", "cpu-torch"),
         "precision": ("auto", "f32", "bf16"),
@@ -94,7 +115,18 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-_SWITCHES = frozenset({"mirroring", "allow_non_contrast", "all_matching", "secondary_capture", "overwrite"})
+_SWITCHES = frozenset(
+    {
+        "mirroring",
+        "allow_non_contrast",
+        "all_matching",
+        "allow_partial_ct",
+        "register",
+        "fast_region",
+        "secondary_capture",
+        "overwrite",
+    }
+)
 _BOOLEANS: Mapping[str, bool] = MappingProxyType(
     {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 )

@@ -21,6 +21,7 @@ from aimi.output_place import sha256_of
 from aimi.result import ModelRun, Result
 from aimi.run_record import RunRecord, peak_memory_bytes
 from aimi.tasks.task import Task
+from aimi.uptake import CaseUptake, measure_case
 
 __all__ = ["encode", "encode_refusal", "encode_summary"]
 
@@ -28,6 +29,7 @@ __all__ = ["encode", "encode_refusal", "encode_summary"]
 _SEGMENTATION_SERIES = 3000
 _PICTURE_SERIES = 3100
 _REMOVED_LIMIT = 100  # the largest removed findings are told one by one
+_PET, _CT = "pet", "ct"
 _WINDOWS = {"lung": preview.LUNG}
 _MODALITIES = {"HU": "CT", "BQML": "PT"}
 
@@ -35,18 +37,27 @@ _MODALITIES = {"HU": "CT", "BQML": "PT"}
 def encode(result: Result, record: RunRecord, clock: Callable[[], datetime]) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Give the files of a case, by the last part of their names, and the report."""
     measures = measure.measure(result.labels)
-    picture = _picture(result, measures)
+    uptake = _uptake(result)
+    picture = _picture(result, measures, uptake)
     files = {"preview.png": preview.encode_png(picture)}
     if result.selection is None:
-        files["seg.nii.gz"] = nifti.encode_labels(result.labels, like=result.images[result.task.reference])
+        files["seg.nii.gz"] = nifti.encode_labels(result.labels, like=result.images[result.segments.reference])
     else:
         files |= _dicom_files(result, result.selection, picture, record, clock)
-    facts = _facts(result, record, measures, files)
+    facts = _facts(result, record, measures, uptake, files)
     files["report.json"] = report.to_bytes(facts)
     return files, facts
 
 
-def _picture(result: Result, measures: tuple[SegmentMeasures, ...]) -> Picture.Image:
+def _uptake(result: Result) -> CaseUptake | None:
+    """Measure the lesions of a task that has some, where the PET's headers are at hand."""
+    if not result.task.lesions or result.selection is None:
+        return None
+    stack = result.selection.stacks[_PET]
+    return measure_case(result.images[_PET], stack, result.measured, result.task.lesions)
+
+
+def _picture(result: Result, measures: tuple[SegmentMeasures, ...], uptake: CaseUptake | None) -> Picture.Image:
     image = result.images[result.task.reference]
     modality = image.source.modality if image.source is not None else _MODALITIES.get(image.units, "MR")
     series = "" if image.source is None else f"Series {image.source.series_instance_uid}. "
@@ -55,6 +66,17 @@ def _picture(result: Result, measures: tuple[SegmentMeasures, ...]) -> Picture.I
         subtitle=", ".join(result.runs),
         footer=f"{series}AIMI {aimi.__version__}",
     )
+    if uptake is not None:
+        factors = uptake.factors.body_weight
+        return preview.render_pet_ct(
+            result.images[_PET],
+            result.native[_CT],
+            result.measured,
+            measures,
+            text=text,
+            lesions=result.task.lesions,
+            suv_per_unit=factors[0] if factors is not None and len(factors) == 1 else None,
+        )
     return preview.render(
         image,
         result.labels,
@@ -111,12 +133,12 @@ def encode_summary(
 def _dicom_files(
     result: Result, selection: Selection, picture: Picture.Image, record: RunRecord, clock: Callable[[], datetime]
 ) -> dict[str, bytes]:
-    reference = selection.stacks[result.task.reference]
+    reference = selection.stacks[result.segments.reference]
     encoded = segmentation.encode(
         result.labels,
         reference,
         _description(result),
-        further_sources=[stack for role, stack in selection.stacks.items() if role != result.task.reference],
+        further_sources=[stack for role, stack in selection.stacks.items() if role != result.segments.reference],
         segmentation_type=SegmentationType(result.options.segmentation_type.upper()),
         clock=clock,
     )
@@ -165,7 +187,11 @@ def _further(result: Result) -> dict[str, ModelRun]:
 
 
 def _facts(
-    result: Result, record: RunRecord, measures: tuple[SegmentMeasures, ...], files: Mapping[str, bytes]
+    result: Result,
+    record: RunRecord,
+    measures: tuple[SegmentMeasures, ...],
+    uptake: CaseUptake | None,
+    files: Mapping[str, bytes],
 ) -> dict[str, Any]:
     facts = report.common_facts(result.task.name, result.options, status=0, notes=record.notes, timings=record.timings)
     facts["fingerprint"] = result.fingerprint
@@ -174,6 +200,9 @@ def _facts(
     facts["models"] = [_model_facts(run) for run in result.runs.values()]
     facts["segments"] = [report.segment_facts(one) for one in measures]
     facts["groups"] = [report.group_facts(group.label, group.numbers, measures) for group in result.task.groups]
+    if uptake is not None:
+        facts["uptake"] = report.uptake_facts(uptake)
+        facts["registration"] = report.registration_facts(result.registration)
     facts["empty"] = not result.labels.labels.any()
     facts["removed"] = [
         {

@@ -6,50 +6,46 @@ Every step takes the :class:`~aimi.run_record.RunRecord` in which it leaves what
 
 import hashlib
 import json
-import logging
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 import aimi
-from aimi import nifti, outputs
+from aimi import nifti, outputs, paired, resample
+from aimi.dicom import pairing
 from aimi.dicom import selection as selecting
 from aimi.dicom import study as studies
 from aimi.dicom import volume as volumes
-from aimi.dicom.header import Study
+from aimi.dicom.header import Stack, Study
 from aimi.dicom.selection import Selection
-from aimi.engine import ensemble
-from aimi.engine.ensemble import Model
 from aimi.errors import AimiError, UsageError
 from aimi.image import Image, LabelMap
-from aimi.models import store
+from aimi.job import Job, Progress, log_progress, with_progress
+from aimi.model_runs import LoadedModel, find_models, labels_by_place, load_models, plan_of, run_models
 from aimi.models.store import FoundModel
-from aimi.options import RunOptions
-from aimi.output_place import Place
-from aimi.result import ModelRun, Predictions, Result, Segments
-from aimi.run_record import RunRecord
-from aimi.tasks.task import Running, Task, rules_of
+from aimi.result import Aligned, Predictions, Region, Result, Segments
+from aimi.tasks.task import OUTSIDE, REGION, rules_of
 
 __all__ = [
     "Job",
     "LoadedModel",
     "Progress",
+    "align",
     "choose",
     "choose_all",
     "clean_up",
     "find_models",
+    "find_region_unless_done",
     "fingerprint",
     "finish",
     "is_nifti",
     "load_images",
     "load_models",
     "log_progress",
-    "predict",
+    "predict_in_region",
     "predict_unless_done",
+    "prepare",
     "read_nifti",
     "read_study",
     "segment_case",
@@ -57,54 +53,18 @@ __all__ = [
     "write_refusal",
 ]
 
-logger = logging.getLogger(__name__)
-
-_PRECISION = {"auto": "f32"}  # until a model's bf16 was accepted against f32 (DESIGN section 5)
-
-Progress = Callable[[str, int, int], None]
-"""(stage, done, of all)."""
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    """Show no progress."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What stays the same in all steps of one run.
-
-    Parameters
-    ----------
-    models : the folder with one sub-folder per model, or None where none was named.
-    demo : run the task's demo models.
-    rank : which of the selections that suit is annotated; 0 for the best.
-    study : the input, where it was read already.
-    """
-
-    task: Task
-    options: RunOptions
-    place: Place
-    models: Path | None
-    demo: bool
-    clock: Callable[[], datetime]
-    record: RunRecord
-    progress: Progress = _silent
-    rank: int = 0
-    study: Study | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model of the catalogue, loaded; it stays loaded across cases."""
-
-    found: FoundModel
-    model: Model
-    options: ensemble.Options
+_PET_UNITS = frozenset({"BQML", "GML", "CM2ML", "CNTS", "PROPCPS", "CPS", "PCNT"})
 
 
 def is_nifti(source: Path) -> bool:
     """Tell by its name whether an input is a NIfTI or NRRD file."""
     return source.is_file() and source.name.lower().endswith((".nii", ".nii.gz", ".nrrd"))
+
+
+def prepare(job: Job) -> None:
+    """Refuse at once what cannot end well: options that do not fit the task, a place that cannot be written."""
+    paired.require_fitting_options(job)
+    job.place.prepare()
 
 
 def read_study(job: Job, source: Path) -> Study:
@@ -127,7 +87,14 @@ def choose_all(job: Job, study: Study) -> tuple[Selection, ...]:
     with job.record.stage("select"):
         try:
             rules = rules_of(job.task, allow_non_contrast=job.options.allow_non_contrast)
-            selections = selecting.choose(study, rules, series_uid=job.options.series_uid)
+            selections = pairing.choose(
+                study,
+                rules,
+                job.task.pair,
+                series_uid=job.options.series_uid,
+                allow_partial=job.options.allow_partial_ct,
+                register=job.options.register,
+            )
         except selecting.NothingSuitableError as err:
             job.record.candidates = err.candidates
             raise
@@ -152,11 +119,16 @@ def load_images(job: Job, selection: Selection) -> dict[str, Image]:
         for role, stack in selection.stacks.items():
             images[role] = volumes.load(
                 stack,
-                units=job.task.units[role],
+                units=_units(job, role, stack),
                 progress=lambda done, total: job.progress("Loading pixels", done, total),
             )
             job.record.note(*images[role].notes)
     return images
+
+
+def _units(job: Job, role: str, stack: Stack) -> str:
+    """Give the units of a stack's values: the PET's own where they are known, else the task's."""
+    return stack.header.units if stack.header.units in _PET_UNITS else job.task.units[role]
 
 
 def read_nifti(job: Job, source: Path) -> dict[str, Image]:
@@ -178,79 +150,42 @@ def read_nifti(job: Job, source: Path) -> dict[str, Image]:
     return {roles[0]: image}
 
 
-def find_models(job: Job) -> tuple[FoundModel, ...]:
-    """Find the task's models, or its demo models, among the folders at hand."""
-    specs = job.task.demo_models if job.demo else job.task.models
-    if not specs:
-        raise UsageError(f"{job.task.name} has no demo model.", "Name a models folder with -m.")
-    return tuple(store.find(spec, job.models) for spec in specs)
+def clean_up(
+    job: Job,
+    images: Mapping[str, Image],
+    predictions: Predictions,
+    *,
+    region: Region | None = None,
+    aligned: Aligned | None = None,
+) -> Segments:
+    """Apply the task's rule set; give the segments on the grid of the result and what was removed.
 
-
-def load_models(job: Job, found: tuple[FoundModel, ...]) -> tuple[LoadedModel, ...]:
-    """Load models for prediction with the run's options."""
-    with job.record.stage("load models"):
-        running = job.task.running.get(_rule_set(job), Running())
-        return tuple(_load_model(job.options, running, one) for one in found)
-
-
-def _load_model(options: RunOptions, running: Running, found: FoundModel) -> LoadedModel:
-    mirroring = (options.mirroring, running.mirroring, found.spec.mirroring)
-    engine_options = ensemble.Options(
-        orientation=found.spec.orientation,
-        mirroring=next(value for value in mirroring if value is not None),
-        ensemble=options.ensemble or running.ensemble or found.spec.ensemble,
-        postprocessing=running.postprocessing,
-        device=options.device,
-        precision=_PRECISION.get(options.precision, options.precision),
-        max_memory=options.max_memory,
-    )
-    return LoadedModel(found, ensemble.load(found.folder, engine_options), engine_options)
-
-
-def predict(job: Job, images: Mapping[str, Image], models: tuple[LoadedModel, ...]) -> dict[str, ModelRun]:
-    """Run every model on its channels; give network labels on the reference grid, by model name."""
-    runs = {}
-    for loaded in models:
-        spec = loaded.found.spec
-        with job.record.stage(f"predict {spec.name}"):
-            prediction = ensemble.predict(
-                [images[role] for role in spec.channels],
-                loaded.model,
-                loaded.options,
-                progress=lambda done, total: job.progress("Predicting", done, total),
-            )
-        job.record.note(*prediction.notes)
-        reference = images[spec.channels[0]]
-        labels = LabelMap(reference.volume.with_array(prediction.labels), (), reference.source)
-        runs[spec.name] = ModelRun(loaded.found, prediction, labels)
-    return runs
-
-
-def _rule_set(job: Job) -> str:
-    """Give the rule set in force.
-
-    Raises
-    ------
-    UsageError
-        The task has no such rule set.
+    Parameters
+    ----------
+    images : by role, on the task's reference grid.
+    region, aligned : of a task of two roles.
     """
-    rule_set = job.options.rule_set or next(iter(job.task.clean_ups))
-    if rule_set not in job.task.clean_ups:
-        raise UsageError(f"{job.task.name} has no rule set {rule_set}.", f"It has: {', '.join(job.task.clean_ups)}.")
-    return rule_set
-
-
-def clean_up(job: Job, images: Mapping[str, Image], predictions: Predictions) -> Segments:
-    """Apply the task's rule set; give the segments on the reference grid and what was removed."""
-    rule_set = _rule_set(job)
     with job.record.stage("clean up"):
-        # Demo models stand in for published ones, in the same order.
-        names = [spec.name for spec in job.task.models]
-        labels = {name: one.labels for name, one in zip(names, predictions.runs.values(), strict=True)}
-        cleaned = job.task.clean_ups[rule_set](labels, images)
+        labels = labels_by_place(job, predictions.runs)
+        if aligned is not None:
+            labels |= _further_labels(job, aligned, region, labels)
+        cleaned = job.task.clean_ups[job.rule_set](labels, images)
     reference = images[job.task.reference]
     volume = reference.volume.with_array(cleaned.labels.astype(np.uint8, copy=False))
-    return Segments(LabelMap(volume, job.task.segments, reference.source), cleaned.removed)
+    segments = LabelMap(volume, job.task.segments, reference.source)
+    grid = job.options.grid or job.task.reference
+    if aligned is None or grid == job.task.reference:
+        return Segments(segments, cleaned.removed, job.task.reference)
+    written = resample.labels_onto(segments, aligned.native[grid]).labels
+    return Segments(written, cleaned.removed, grid, measured=segments)
+
+
+def _further_labels(
+    job: Job, aligned: Aligned, region: Region | None, labels: Mapping[str, LabelMap]
+) -> dict[str, LabelMap]:
+    found = None if region is None else paired.region_on(job, aligned, region, labels)
+    further = {OUTSIDE: aligned.outside, REGION: found}
+    return {name: one for name, one in further.items() if one is not None}
 
 
 def fingerprint(job: Job, images: Mapping[str, Image], found: tuple[FoundModel, ...]) -> str:
@@ -261,6 +196,9 @@ def fingerprint(job: Job, images: Mapping[str, Image], found: tuple[FoundModel, 
         "options": job.options.identity(),
         "models": [[one.spec.name, one.folder.sha256] for one in found],
     }
+    region = paired.region_digest(job)
+    if region:
+        facts["region"] = region
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for role in sorted(images):
         image = images[role]
@@ -290,7 +228,46 @@ def predict_unless_done(
     found = tuple(one.found for one in models) if models else find_models(job)
     identity = fingerprint(job, images, found)
     job.place.require_free(identity)
-    return Predictions(identity, predict(job, images, models or load_models(job, found)))
+    return Predictions(identity, run_models(job, images, models or load_models(job, found)))
+
+
+def find_region_unless_done(
+    job: Job, images: Mapping[str, Image], models: tuple[LoadedModel, ...] | None = None
+) -> Region:
+    """Find the region of a task of two roles, unless the output place holds this very result or another one.
+
+    Parameters
+    ----------
+    images : by role, each on its own grid.
+    models : loaded models of an earlier case, or None to load them.
+
+    Raises
+    ------
+    AlreadyDoneError, OutputError
+        The output place is taken.
+    """
+    found = tuple(one.found for one in models) if models else find_models(job)
+    identity = fingerprint(job, images, found)
+    job.place.require_free(identity)
+    return paired.find_region(job, images, identity, models)
+
+
+def align(job: Job, selection: Selection, images: Mapping[str, Image]) -> Aligned:
+    """Bring the images of a task of two roles to its reference grid."""
+    return paired.align(job, selection, images)
+
+
+def predict_in_region(
+    job: Job, aligned: Aligned, region: Region, models: tuple[LoadedModel, ...] | None = None
+) -> Predictions:
+    """Run the last model of a task of two roles, where the region says that its findings can matter."""
+    last = plan_of(job)[-1].spec
+    if models is None:
+        models = load_models(job, [one for one in find_models(job) if one.spec == last])
+    chosen = [one for one in models if one.found.spec == last]
+    where = paired.support_of(job, paired.region_on(job, aligned, region))
+    runs = run_models(job, aligned.images, chosen, where=where)
+    return Predictions(region.fingerprint, {**region.runs, **runs})
 
 
 def finish(
@@ -300,17 +277,24 @@ def finish(
     images: Mapping[str, Image],
     predictions: Predictions,
     segments: Segments,
+    aligned: Aligned | None = None,
 ) -> dict[str, object]:
-    """Measure, encode and write the result, all files or none; give the report."""
+    """Measure, encode and write the result, all files or none; give the report.
+
+    Parameters
+    ----------
+    aligned : of a task of two roles.
+    """
     result = Result(
         task=job.task,
         options=job.options,
         images=images,
+        native=images if aligned is None else aligned.native,
         selection=selection,
         runs=predictions.runs,
-        labels=segments.labels,
-        removed=segments.removed,
+        segments=segments,
         fingerprint=predictions.fingerprint,
+        registration=None if aligned is None else aligned.registration,
     )
     with job.record.stage("write"):
         files, report = outputs.encode(result, job.record, job.clock)
@@ -342,7 +326,7 @@ def segment_case(job: Job, source: Path, models: tuple[LoadedModel, ...] | None 
     AimiError
         Any outcome but success; nothing was written.
     """
-    job.place.prepare()
+    prepare(job)
     if models is None:
         find_models(job)
     selection = None
@@ -351,25 +335,25 @@ def segment_case(job: Job, source: Path, models: tuple[LoadedModel, ...] | None 
     else:
         selection = choose(job, read_study(job, source))
         images = load_images(job, selection)
+    if selection is not None and job.task.pair is not None:
+        return _segment_pair(job, selection, images, models)
     predictions = predict_unless_done(job, images, models)
     segments = clean_up(job, images, predictions)
     return finish(job, selection=selection, images=images, predictions=predictions, segments=segments)
 
 
-def with_progress(job: Job, progress: Progress) -> Job:
-    """Give the same job with another way of showing progress."""
-    return replace(job, progress=progress)
-
-
-def log_progress(interval_s: float = 10.0) -> Progress:
-    """Give a progress callback that logs at most one line every few seconds."""
-    last = time.monotonic()
-
-    def log(stage: str, done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= interval_s:
-            last = now
-            logger.info("%s: %d of %d", stage, done, total, extra={"done": done, "total": total})
-
-    return log
+def _segment_pair(
+    job: Job, selection: Selection, images: Mapping[str, Image], models: tuple[LoadedModel, ...] | None
+) -> dict[str, object]:
+    region = find_region_unless_done(job, images, models)
+    aligned = align(job, selection, images)
+    predictions = predict_in_region(job, aligned, region, models)
+    segments = clean_up(job, aligned.images, predictions, region=region, aligned=aligned)
+    return finish(
+        job,
+        selection=selection,
+        images=aligned.images,
+        predictions=predictions,
+        segments=segments,
+        aligned=aligned,
+    )

@@ -20,16 +20,20 @@ from aimi.errors import AimiError
 from aimi.image import Note
 from aimi.measure import Finding, SegmentMeasures, Spread
 from aimi.options import RunOptions
+from aimi.registration import Registration
+from aimi.uptake import CaseUptake, LesionUptake
 
 __all__ = [
     "SCHEMA_VERSION",
     "common_facts",
     "group_facts",
     "refusal_facts",
+    "registration_facts",
     "segment_facts",
     "selection_facts",
     "study_facts",
     "to_bytes",
+    "uptake_facts",
 ]
 
 SCHEMA_VERSION = "1.0"
@@ -105,6 +109,58 @@ def group_facts(label: str, numbers: Sequence[int], measures: Sequence[SegmentMe
         "segments": list(numbers),
         "voxels": sum(one.voxels for one in members),
         "volume_ml": round(sum(one.volume_ml for one in members), 4),
+    }
+
+
+def uptake_facts(uptake: CaseUptake) -> dict[str, Any]:
+    """Give the uptake of each lesion and of the patient (definitions: DECISIONS 6.7)."""
+    factors = uptake.factors
+    return {
+        "suv": {
+            "reason": factors.reason or None,
+            "method": factors.method or None,
+            "decay_s": factors.decay_s,
+            "factors": {str(kind): list(values) for kind, values in factors.by_kind.items()},
+            "notes": [note.sentence for note in factors.notes],
+        },
+        "lesions": [_lesion_facts(number, lesion) for number, lesion in enumerate(uptake.lesions, start=1)],
+        "patient": {
+            "lesions": len(uptake.lesions),
+            "suv_max": _rounded(uptake.suv_max),
+            "mtv_ml": round(uptake.mtv_ml, 4),
+            "tlg": _rounded(uptake.tlg),
+        },
+    }
+
+
+def _lesion_facts(number: int, lesion: LesionUptake) -> dict[str, Any]:
+    uptake = lesion.uptake
+    return {
+        "number": number,
+        "segment": lesion.segment,
+        "voxels": lesion.voxels,
+        "suv_max": None if uptake is None else _rounded(uptake.suv_max),
+        "suv_mean": None if uptake is None else _rounded(uptake.suv_mean),
+        "suv_peak": None if uptake is None else _rounded(uptake.suv_peak),
+        "mtv_ml": round(lesion.mtv_ml, 4),
+        "tlg": None if uptake is None else _rounded(uptake.tlg),
+        "centroid_lps_mm": [round(value, 2) for value in lesion.centroid],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def registration_facts(found: Registration | None) -> dict[str, Any] | None:
+    """Give how the CT was moved onto the PET; None where it was not."""
+    if found is None:
+        return None
+    return {
+        "translation_lps_mm": [round(value, 3) for value in found.translation],
+        "metric": round(found.metric, 6),
+        "iterations": found.iterations,
+        "stop": found.stop,
     }
 
 

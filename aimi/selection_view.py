@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from aimi.dicom import pairing
 from aimi.dicom import selection as selecting
 from aimi.dicom.header import Study
 from aimi.dicom.selection import Candidate, Outcome, Selection
@@ -63,11 +64,21 @@ class SelectionView:
         return [_row(candidate, with_text=with_text) for candidate in ordered]
 
 
-def view(study: Study, task: Task, series_uid: str | None, *, allow_non_contrast: bool = False) -> SelectionView:
+def view(
+    study: Study,
+    task: Task,
+    series_uid: str | None,
+    *,
+    allow_non_contrast: bool = False,
+    allow_partial_ct: bool = False,
+    register: bool = False,
+) -> SelectionView:
     """Choose for a task without reading pixels; a refusal becomes part of the view."""
     rules = rules_of(task, allow_non_contrast=allow_non_contrast)
     try:
-        selections = selecting.choose(study, rules, series_uid=series_uid)
+        selections = pairing.choose(
+            study, rules, task.pair, series_uid=series_uid, allow_partial=allow_partial_ct, register=register
+        )
     except selecting.NothingSuitableError as err:
         return SelectionView((), err.candidates, err)
     try:

@@ -24,7 +24,7 @@ class SeriesSelectorOperator(Operator):
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """Choose."""
-        self._job.place.prepare()
+        pipeline.prepare(self._job)
         pipeline.find_models(self._job)
         study = pipeline.read_study(self._job, self._source)
         op_output.emit(pipeline.choose(self._job, study), "selection")

@@ -16,8 +16,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "aimi.image": {"aimi", "aimi.errors"},
 }
 _BASE = {"aimi", "aimi.errors", "aimi.image"}
-MAY_IMPORT |= {room: _BASE for room in ("aimi.dicom", "aimi.nifti", "aimi.engine", "aimi.resample", "aimi.regions")}
-_SECOND = _BASE | {"aimi.dicom", "aimi.nifti", "aimi.engine", "aimi.resample", "aimi.regions"}
+MAY_IMPORT |= {
+    room: _BASE
+    for room in ("aimi.dicom", "aimi.nifti", "aimi.engine", "aimi.resample", "aimi.regions", "aimi.registration")
+}
+_SECOND = _BASE | {"aimi.dicom", "aimi.nifti", "aimi.engine", "aimi.resample", "aimi.regions", "aimi.registration"}
 _OUTSIDE = _BASE | {"aimi.options", "aimi.interruption", "aimi.log_format", "aimi.output_place"}
 MAY_IMPORT |= {
     "aimi.options": _BASE,
@@ -28,17 +31,21 @@ MAY_IMPORT |= {
     "aimi.measure": _SECOND,
     "aimi.convert": _SECOND | {"aimi.output_place"},
     "aimi.preview": _SECOND | {"aimi.measure"},
-    "aimi.report": _SECOND | {"aimi.measure", "aimi.options"},
+    "aimi.uptake": _SECOND | {"aimi.measure"},
+    "aimi.report": _SECOND | {"aimi.measure", "aimi.options", "aimi.uptake"},
     "aimi.run_record": _SECOND,
 }
-_THIRD = _SECOND | {"aimi.models", "aimi.measure", "aimi.preview", "aimi.report"}
+_THIRD = _SECOND | {"aimi.models", "aimi.measure", "aimi.preview", "aimi.report", "aimi.uptake"}
 MAY_IMPORT["aimi.tasks"] = _THIRD
 _FOURTH = _THIRD | _OUTSIDE | {"aimi.tasks", "aimi.run_record"}
 MAY_IMPORT["aimi.result"] = _FOURTH
 MAY_IMPORT["aimi.outputs"] = _FOURTH | {"aimi.result"}
 MAY_IMPORT["aimi.selection_view"] = _FOURTH
 MAY_IMPORT["aimi.seg_picture"] = _FOURTH
-MAY_IMPORT["aimi.pipeline"] = _FOURTH | {"aimi.result", "aimi.outputs"}
+MAY_IMPORT["aimi.job"] = _FOURTH
+MAY_IMPORT["aimi.model_runs"] = _FOURTH | {"aimi.result", "aimi.job"}
+MAY_IMPORT["aimi.paired"] = MAY_IMPORT["aimi.model_runs"] | {"aimi.model_runs"}
+MAY_IMPORT["aimi.pipeline"] = MAY_IMPORT["aimi.paired"] | {"aimi.paired", "aimi.outputs"}
 MAY_IMPORT["aimi.outcome"] = MAY_IMPORT["aimi.pipeline"] | {"aimi.pipeline"}
 MAY_IMPORT["aimi.batch"] = MAY_IMPORT["aimi.outcome"]
 _ALL = MAY_IMPORT["aimi.outcome"] | {
@@ -51,6 +58,7 @@ _ALL = MAY_IMPORT["aimi.outcome"] | {
 _PACKAGING = {"aimi.samples", "aimi.map_package", "aimi.map_package.inside"}
 MAY_IMPORT |= {"aimi.samples": _ALL, "aimi.cli": _ALL | _PACKAGING, "operators": _ALL}
 MAY_IMPORT |= {"aimi.map_package": _ALL | _PACKAGING, "aimi.map_package.inside": _ALL | {"operators"}}
+MAY_IMPORT["aimi.__main__"] = {"aimi.cli"}
 MAY_IMPORT["apps"] = _ALL | {"operators"}
 
 NEVER_AT_IMPORT = {"torch", "openvino", "matplotlib", "SimpleITK", "nnunetv2", "pandas", "monai"}

@@ -52,6 +52,32 @@ def run(
             "--all-matching", envvar=ENVIRONMENT["all_matching"], help="Annotate every series that suits: TASK-1, ..."
         ),
     ] = False,
+    allow_partial_ct: Annotated[
+        bool,
+        typer.Option(
+            "--allow-partial-ct", envvar=ENVIRONMENT["allow_partial_ct"], help="PET/CT: also a CT of a part of the PET."
+        ),
+    ] = False,
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--register", envvar=ENVIRONMENT["register"], help="PET/CT: register different frames of reference."
+        ),
+    ] = False,
+    grid: Annotated[
+        str | None, typer.Option("--grid", envvar=ENVIRONMENT["grid"], help="Grid of the result. " + _one_of("grid"))
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            "--region",
+            envvar=ENVIRONMENT["region"],
+            help="PET/CT: region from `totalsegmentator` (default), the model's `own` organs, or a segmentation FILE.",
+        ),
+    ] = None,
+    fast_region: Annotated[
+        bool, typer.Option("--fast-region", envvar=ENVIRONMENT["fast_region"], help="PET/CT: region model of 3 mm.")
+    ] = False,
     seg_type: Annotated[
         str,
         typer.Option("--seg-type", envvar=ENVIRONMENT["segmentation_type"], help=_one_of("segmentation_type")),
@@ -100,6 +126,11 @@ def run(
         rule_set=None if rules is None else choice(rules, "rule_set", "--rules"),
         allow_non_contrast=allow_non_contrast,
         all_matching=all_matching,
+        allow_partial_ct=allow_partial_ct,
+        register=register,
+        grid=None if grid is None else choice(grid, "grid", "--grid"),
+        region=region,
+        fast_region=fast_region,
         segmentation_type=choice(seg_type, "segmentation_type", "--seg-type"),
         device=choice(device, "device", "--device"),
         precision=choice(precision, "precision", "--precision"),

@@ -10,21 +10,29 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from aimi.engine.orientation import Orientation
+from aimi.models import totalsegmentator_classes as classes
 
 __all__ = [
     "CATALOGUE",
+    "DEMO_BREAST_REGION",
     "DEMO_KIDNEY",
     "DEMO_LIVER_CT",
     "DEMO_LIVER_MR",
     "DEMO_LUNG_CT_LUNGS",
     "DEMO_LUNG_CT_NODULES",
+    "DEMO_LUNG_PET_CT_REGION",
+    "DEMO_PET_CT_TUMOR",
     "DEMO_PROSTATE",
+    "TASK762_PET_CT",
     "TASK773_LIVER",
     "TASK775_LUNGS",
     "TASK777_NODULES",
     "TASK779_KIDNEYS",
     "TASK788_PROSTATE",
     "TASK822_LIVER",
+    "TOTALSEGMENTATOR_3MM",
+    "TOTALSEGMENTATOR_BREASTS",
+    "TOTALSEGMENTATOR_PARTS",
     "ModelSpec",
 ]
 
@@ -43,6 +51,7 @@ class ModelSpec:
     generation : 1 for weights of nnU-Net v1 (all published ones), 2 for v2.
     labels_are_certain : False where sources contradict each other on the labels and the task needs none of them
         by itself: then a folder with another number of labels is taken, too.
+    resample_mm : spacing to which the image is resampled first, as TotalSegmentator does; None for nnU-Net's own way.
     """
 
     name: str
@@ -61,6 +70,7 @@ class ModelSpec:
     mirroring: bool = False
     generation: int = 1
     labels_are_certain: bool = True
+    resample_mm: float | None = None
 
 
 _NON_COMMERCIAL = "CC-BY-NC-4.0"
@@ -169,17 +179,77 @@ TASK822_LIVER = _published(
 )
 """882 in the archive's name, 822 inside."""
 
+TASK762_PET_CT = replace(
+    _voted(
+        _published(
+            "Task762_PET_CT_Breast",
+            ("liver", "kidney", "urinary_bladder", "spleen", "lung", "brain", "heart", "stomach", "tumor"),
+            "BAMF-Lung-FDG-PET-CT",
+            doi="8290054",
+            record="8290055",
+            file="Task762_PET_CT_Breast.zip",
+        )
+    ),
+    channels=("ct", "pet"),
+)
+"""One model for both PET/CT tasks. The CT lies on the PET's grid; the PET is in its stored unit: the network
+normalises it by itself. Label 8 is the stomach: one port calls it small intestine, which the paper does not list."""
+
+
+def _totalsegmentator(name: str, version: str, labels: tuple[str, ...], resample_mm: float) -> ModelSpec:
+    """Give a model of TotalSegmentator: run without mirroring, on closest canonical axes, at one spacing."""
+    return ModelSpec(
+        name=name,
+        version=version,
+        channels=("ct",),
+        labels=labels,
+        orientation=Orientation.RAS,
+        algorithm_name=name,
+        licence="Apache-2.0",
+        licence_must_be_accepted=False,
+        generation=2,
+        resample_mm=resample_mm,
+    )
+
+
+TOTALSEGMENTATOR_PARTS: Mapping[int, ModelSpec] = MappingProxyType(
+    {
+        number: _totalsegmentator(
+            f"Dataset{number}_TotalSegmentator_{part}", "v2.0.0-weights", classes.V2_PARTS[number], 1.5
+        )
+        for number, part in (
+            (291, "part1_organs_1559subj"),
+            (292, "part2_vertebrae_1532subj"),
+            (293, "part3_cardiac_1559subj"),
+            (294, "part4_muscles_1559subj"),
+            (295, "part5_ribs_1559subj"),
+        )
+    }
+)
+"""The five models of task ``total``; folder names as in TotalSegmentator 2.18.0, map_tasks_config.py."""
+TOTALSEGMENTATOR_3MM = _totalsegmentator(
+    "Dataset297_TotalSegmentator_total_3mm_1559subj", "v2.0.0-weights", classes.V2_TOTAL, 3.0
+)
+TOTALSEGMENTATOR_BREASTS = _totalsegmentator("Dataset527_breasts_1559subj", "v2.5.0-weights", classes.BREASTS, 1.5)
+
 DEMO_LIVER_CT = _demo("DEMO-liver-ct", ("liver",))
 DEMO_LUNG_CT_LUNGS = _demo("DEMO-lung-ct-lungs", ("lung",))
 DEMO_LUNG_CT_NODULES = _demo("DEMO-lung-ct-nodules", ("nodule",))
 DEMO_KIDNEY = _demo("DEMO-kidney", ("kidney", "tumor", "cyst"))
 DEMO_PROSTATE = _demo("DEMO-prostate", ("prostate",), "mr")
 DEMO_LIVER_MR = _demo("DEMO-liver-mr", ("liver",), "mr")
+DEMO_PET_CT_TUMOR = replace(_demo("DEMO-pet-ct-tumor", ("tumor",)), channels=("ct", "pet"))
+DEMO_LUNG_PET_CT_REGION = _demo("DEMO-lung-pet-ct-region", ("lung_left", "lung_right"))
+DEMO_BREAST_REGION = _demo("DEMO-breast-region", ("breast", "lung", "heart", "liver", "spleen"))
 
 CATALOGUE: Mapping[str, ModelSpec] = MappingProxyType(
     {
         spec.name: spec
         for spec in (
+            TASK762_PET_CT,
+            *TOTALSEGMENTATOR_PARTS.values(),
+            TOTALSEGMENTATOR_3MM,
+            TOTALSEGMENTATOR_BREASTS,
             TASK773_LIVER,
             TASK775_LUNGS,
             TASK777_NODULES,
@@ -192,6 +262,9 @@ CATALOGUE: Mapping[str, ModelSpec] = MappingProxyType(
             DEMO_KIDNEY,
             DEMO_PROSTATE,
             DEMO_LIVER_MR,
+            DEMO_PET_CT_TUMOR,
+            DEMO_LUNG_PET_CT_REGION,
+            DEMO_BREAST_REGION,
         )
     }
 )

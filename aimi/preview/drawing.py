@@ -18,22 +18,35 @@ from aimi.preview.window import Window, default_window, to_grey
 from aimi.regions import Component
 
 __all__ = [
+    "BACKGROUND",
     "NOT_REVIEWED",
+    "ON_DARK",
+    "ON_LIGHT",
     "RESEARCH_ONLY",
+    "Ink",
     "LegendLine",
     "Text",
+    "as_shown",
+    "corners_of",
+    "draw_frame_of_picture",
+    "draw_legend",
+    "draw_panel_text",
+    "draw_plane_marks",
     "encode_png",
+    "finding_in_focus",
     "label_raster",
     "legend_lines",
     "outline_raster",
     "plan",
+    "raster_of",
     "render",
+    "slice_of",
 ]
 
 NOT_REVIEWED = "AI, not reviewed"
 RESEARCH_ONLY = "Research use only. Not for diagnosis."
 
-_BACKGROUND = (16, 18, 22)
+BACKGROUND = (16, 18, 22)
 _BLACK = (0, 0, 0)
 _TEXT = (235, 235, 235)
 _FAINT = (165, 170, 178)
@@ -53,7 +66,7 @@ _Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Ink:
+class Ink:
     """Colors of what is written on an image."""
 
     letters: _Color
@@ -61,8 +74,8 @@ class _Ink:
     halo: _Color
 
 
-_ON_DARK = _Ink(letters=(255, 226, 120), text=_TEXT, halo=_BLACK)
-_ON_LIGHT = _Ink(letters=(150, 70, 0), text=(20, 20, 20), halo=(255, 255, 255))
+ON_DARK = Ink(letters=(255, 226, 120), text=_TEXT, halo=_BLACK)
+ON_LIGHT = Ink(letters=(150, 70, 0), text=(20, 20, 20), halo=(255, 255, 255))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +137,18 @@ def render(
         raise ValueError("the image and the labels are not on the same grid")
     layout = plan(labels, focus)
     chosen = window or default_window(image, modality)
-    picture = Picture.new("RGB", (layout.width, layout.height), _BACKGROUND)
+    picture = Picture.new("RGB", (layout.width, layout.height), BACKGROUND)
     draw = ImageDraw.Draw(picture)
-    _draw_frame_of_picture(draw, layout, text, f"{modality}   {chosen.caption}")
+    draw_frame_of_picture(draw, layout, text, f"{modality}   {chosen.caption}")
     colors = {segment.number: segment.color for segment in labels.segments}
     for panel in layout.panels:
         pixels = _paint_panel(image, labels, panel, chosen, colors)
-        draw.rectangle(_corners(panel.box), fill=_ON_LIGHT.halo if chosen.is_inverted else _BLACK)
+        draw.rectangle(corners_of(panel.box), fill=ON_LIGHT.halo if chosen.is_inverted else _BLACK)
         picture.paste(Picture.fromarray(pixels), (panel.area.left, panel.area.top))
     for panel in layout.panels:
-        _draw_panel_text(draw, panel, labels, _ON_LIGHT if chosen.is_inverted else _ON_DARK)
-    _draw_plane_marks(draw, layout)
-    _draw_legend(draw, layout, measures, colors)
+        draw_panel_text(draw, panel, labels, ON_LIGHT if chosen.is_inverted else ON_DARK)
+    draw_plane_marks(draw, layout)
+    draw_legend(draw, layout, measures, colors)
     return picture
 
 
@@ -149,14 +162,15 @@ def encode_png(picture: Picture.Image) -> bytes:
 def plan(labels: LabelMap, focus: Sequence[int] = ()) -> Layout:
     """Give the layout of the picture of a label map (see :func:`render`)."""
     shape, affine = labels.labels.shape, labels.volume.affine
-    finding = _finding_in_focus(labels, focus)
+    finding = finding_in_focus(labels, focus)
     if finding is None:
         return lay_out(affine, shape, [size // 2 for size in shape])
     legend_height = CAPTION + min(len(labels.segments) * _DETAILED_ROW, _SMALLEST_LEGEND_SHARE)
     return lay_out(affine, shape, _widest_planes(finding), finding=finding.box, legend_height=legend_height)
 
 
-def _finding_in_focus(labels: LabelMap, focus: Sequence[int]) -> Component | None:
+def finding_in_focus(labels: LabelMap, focus: Sequence[int]) -> Component | None:
+    """Give the largest finding of the first of these segments that has any, else of all."""
     numbers = [segment.number for segment in labels.segments]
     groups = [*([number] for number in focus), numbers]
     for group in groups:
@@ -182,10 +196,14 @@ def _widest_planes(finding: Component) -> list[int]:
     return planes
 
 
-def _slice_of(array: npt.NDArray[Any], panel: Panel) -> npt.NDArray[Any]:
+def slice_of(array: npt.NDArray[Any], panel: Panel) -> npt.NDArray[Any]:
     """Give the panel's voxels, rows downwards and columns to the right as shown."""
+    return as_shown(np.take(array, panel.index, axis=panel.frame.normal), panel)
+
+
+def as_shown(plane: npt.NDArray[Any], panel: Panel) -> npt.NDArray[Any]:
+    """Give a plane of the volume, its axes in their order, with rows downwards and columns to the right as shown."""
     frame = panel.frame
-    plane: npt.NDArray[Any] = np.take(array, panel.index, axis=frame.normal)
     if frame.vertical > frame.horizontal:
         plane = plane.T
     plane = plane[slice(*panel.vertical_range), slice(*panel.horizontal_range)]
@@ -197,12 +215,17 @@ def _slice_of(array: npt.NDArray[Any], panel: Panel) -> npt.NDArray[Any]:
 
 
 def label_raster(labels: LabelMap, panel: Panel) -> _Labels:
-    """Give the label that each pixel of the panel's area shows, shape (height, width).
+    """Give the label that each pixel of the panel's area shows, shape (height, width)."""
+    return raster_of(slice_of(labels.labels, panel), panel)
+
+
+def raster_of(plane: npt.NDArray[Any], panel: Panel) -> _Labels:
+    """Give the label that each pixel of the panel's area shows, shape (height, width), of a plane of labels as shown.
 
     A pixel shows the voxel at its center. Where pixels are larger than voxels, a pixel that would be background
     shows a labelled voxel whose center lies in it, so that nothing found is too small to be seen.
     """
-    voxels = np.asarray(_slice_of(labels.labels, panel), dtype=np.uint8)
+    voxels = np.asarray(plane, dtype=np.uint8)
     rows, columns = voxels.shape
     height, width = panel.area.height, panel.area.width
     row_at = ((np.arange(height) + 0.5) * rows / height).astype(np.intp)
@@ -238,7 +261,7 @@ def outline_raster(raster: _Labels) -> _Labels:
 def _paint_panel(
     image: Image, labels: LabelMap, panel: Panel, window: Window, colors: dict[int, _Color]
 ) -> npt.NDArray[np.uint8]:
-    values = np.ascontiguousarray(_slice_of(image.volume.array, panel), dtype=np.float32)
+    values = np.ascontiguousarray(slice_of(image.volume.array, panel), dtype=np.float32)
     size = (panel.area.width, panel.area.height)
     shown = np.asarray(Picture.fromarray(values).resize(size, Picture.Resampling.BILINEAR))
     pixels = np.repeat(to_grey(shown, window)[:, :, np.newaxis], 3, axis=2)
@@ -252,11 +275,13 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _corners(box: Rectangle) -> tuple[int, int, int, int]:
+def corners_of(box: Rectangle) -> tuple[int, int, int, int]:
+    """Give the first and last column and row of a rectangle, as Pillow draws it."""
     return box.left, box.top, box.right - 1, box.bottom - 1
 
 
-def _draw_frame_of_picture(draw: ImageDraw.ImageDraw, layout: Layout, text: Text, window: str) -> None:
+def draw_frame_of_picture(draw: ImageDraw.ImageDraw, layout: Layout, text: Text, window: str) -> None:
+    """Write title, status and footer around the panels."""
     room = layout.width - 2 * MARGIN
     font = _font(20)
     width = int(draw.textlength(text.status, font=font)) + 28
@@ -273,9 +298,13 @@ def _draw_frame_of_picture(draw: ImageDraw.ImageDraw, layout: Layout, text: Text
     draw.text((layout.width - MARGIN, base), footer, font=_font(13), fill=_FAINT, anchor="rm")
 
 
-def _draw_panel_text(draw: ImageDraw.ImageDraw, panel: Panel, labels: LabelMap, ink: _Ink) -> None:
+def draw_panel_text(
+    draw: ImageDraw.ImageDraw, panel: Panel, labels: LabelMap, ink: Ink, caption: str | None = None
+) -> None:
+    """Write a panel's caption, letters and scale."""
     box, letters = panel.box, panel.frame.letters
-    draw.text((box.left, box.top - 6), _caption(panel, labels), font=_font(16), fill=_TEXT, anchor="ls")
+    words = _caption(panel, labels) if caption is None else caption
+    draw.text((box.left, box.top - 6), words, font=_font(16), fill=_TEXT, anchor="ls")
     middle_x, middle_y = panel.shown_center
     places = (
         (letters.left, (box.left + 12, middle_y), "lm"),
@@ -295,7 +324,7 @@ def _caption(panel: Panel, labels: LabelMap) -> str:
     return f"{frame.plane}{enlarged}   {_AXIS_NAMES[frame.normal]} {panel.index + 1} of {count}"
 
 
-def _draw_scale_bar(draw: ImageDraw.ImageDraw, panel: Panel, ink: _Ink) -> None:
+def _draw_scale_bar(draw: ImageDraw.ImageDraw, panel: Panel, ink: Ink) -> None:
     scale, box = panel.pixels_per_mm, panel.box
     fitting = [length for length in _BAR_LENGTHS_MM if length * scale <= box.width * 0.3]
     if not fitting:
@@ -310,7 +339,7 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, panel: Panel, ink: _Ink) -> None:
     draw.text(place, words, font=_font(15), fill=ink.text, anchor="ls", stroke_width=2, stroke_fill=ink.halo)
 
 
-def _draw_plane_marks(draw: ImageDraw.ImageDraw, layout: Layout) -> None:
+def draw_plane_marks(draw: ImageDraw.ImageDraw, layout: Layout) -> None:
     """Point, from the edges of each panel, to where the other two planes cut it."""
     center = [0, 0, 0]
     for panel in layout.panels[: len(Plane)]:
@@ -332,9 +361,10 @@ def legend_lines(measures: Sequence[SegmentMeasures]) -> tuple[LegendLine, ...]:
     )
 
 
-def _draw_legend(
+def draw_legend(
     draw: ImageDraw.ImageDraw, layout: Layout, measures: Sequence[SegmentMeasures], colors: dict[int, _Color]
 ) -> None:
+    """Write what each segment is and holds, in its place of the layout."""
     legend = layout.legend
     top = legend.top + CAPTION
     bottom = legend.bottom

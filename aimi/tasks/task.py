@@ -1,18 +1,34 @@
 """What a task is: data that can be printed, and the few functions that only it has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from aimi.dicom.pairing import PairRule
 from aimi.dicom.selection import Rule
 from aimi.errors import UsageError
 from aimi.image import Image, LabelMap, Segment
 from aimi.models.catalogue import ModelSpec
 
-__all__ = ["CleanUp", "Cleaned", "Group", "Labels", "Removed", "Running", "Task", "rules_of"]
+__all__ = [
+    "OUTSIDE",
+    "REGION",
+    "CleanUp",
+    "Cleaned",
+    "Group",
+    "Labels",
+    "Planned",
+    "RegionPlan",
+    "Removed",
+    "Running",
+    "Task",
+    "plan_models",
+    "rule_set_of",
+    "rules_of",
+]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -45,8 +61,37 @@ class Cleaned:
     removed: tuple[Removed, ...]
 
 
+REGION = "region"
+"""What a clean-up finds the region under: labels with the numbers of ``totalsegmentator_classes.ANATOMY``."""
+OUTSIDE = "outside"
+"""What a clean-up finds under: 1 where an image of the task does not reach."""
+
 CleanUp = Callable[[Mapping[str, LabelMap], Mapping[str, Image]], Cleaned]
-"""(network labels by model name, images by role, all on the reference grid) -> segments."""
+"""(network labels by model name, images by role, all on the reference grid) -> segments.
+
+Tasks of two roles get :data:`OUTSIDE` among the labels, those with a region plan :data:`REGION`.
+"""
+
+Support = Callable[[LabelMap], npt.NDArray[np.bool_]]
+"""The region -> where a finding must have a voxel to be kept; nothing else need be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPlan:
+    """Where a region comes from, against which findings are judged.
+
+    The region models are the task's models but the last, which finds what is judged.
+
+    Parameters
+    ----------
+    needed : by rule set, the names of the region models that it needs.
+    fast : name of a region model -> what stands in for it under ``--fast-region``.
+    support : by rule set; without an entry the last model looks everywhere.
+    """
+
+    needed: Mapping[str, tuple[str, ...]]
+    fast: Mapping[str, ModelSpec]
+    support: Mapping[str, Support]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +136,9 @@ class Task:
     groups : what is measured together besides the segments.
     focus : segment numbers; the picture shows the first of them that was found.
     window : ``lung`` for a picture in the window of the lungs; empty for the modality's own.
+    pair : how the stacks of two roles belong together; None for a task of one role.
+    region : how findings are placed in the body; None where the rule sets need no region.
+    lesions : segment numbers whose uptake is measured in the image of the role ``pet``.
     """
 
     name: str
@@ -109,6 +157,64 @@ class Task:
     groups: tuple[Group, ...] = ()
     focus: tuple[int, ...] = ()
     window: str = ""
+    pair: PairRule | None = None
+    region: RegionPlan | None = None
+    lesions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A model of a run.
+
+    Parameters
+    ----------
+    place : the task's model in whose place it runs; clean-ups know its labels by that one's name and numbers.
+    spec : what runs: ``place`` itself, a faster one, or a demo model.
+    """
+
+    place: ModelSpec
+    spec: ModelSpec
+
+
+def rule_set_of(task: Task, rule_set: str | None) -> str:
+    """Give the rule set in force: the one asked for, or the task's first.
+
+    Raises
+    ------
+    UsageError
+        The task has no such rule set.
+    """
+    chosen = rule_set or next(iter(task.clean_ups))
+    if chosen not in task.clean_ups:
+        raise UsageError(f"{task.name} has no rule set {chosen}.", f"It has: {', '.join(task.clean_ups)}.")
+    return chosen
+
+
+def plan_models(task: Task, rule_set: str, *, demo: bool, with_region: bool, fast_region: bool) -> tuple[Planned, ...]:
+    """Give the models of a run, in order.
+
+    Parameters
+    ----------
+    with_region : run the region models, too.
+
+    Raises
+    ------
+    UsageError
+        Demo models were asked for and the task has none, or fast region models of a task without region.
+    """
+    if demo and not task.demo_models:
+        raise UsageError(f"{task.name} has no demo model.", "Name a models folder with -m.")
+    if fast_region and task.region is None:
+        raise UsageError(f"{task.name} needs no region.", "Leave out --fast-region.")
+    specs = task.demo_models if demo else task.models
+    planned = [Planned(place, spec) for place, spec in zip(task.models, specs, strict=True)]
+    if task.region is None:
+        return tuple(planned)
+    *places, last = planned
+    if not with_region:
+        return (last,)
+    needed, fast = task.region.needed[rule_set], {} if demo or not fast_region else task.region.fast
+    return (*(replace(one, spec=fast.get(one.spec.name, one.spec)) for one in places if one.place.name in needed), last)
 
 
 def rules_of(task: Task, *, allow_non_contrast: bool) -> tuple[Rule, ...]:

@@ -1,0 +1,126 @@
+"""The models of a run: which ones, where they lie, and what each gives for a case."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aimi.engine import ensemble
+from aimi.engine.ensemble import Model
+from aimi.image import Image, LabelMap
+from aimi.job import Job
+from aimi.models import store
+from aimi.models.catalogue import ModelSpec
+from aimi.models.store import FoundModel
+from aimi.options import REGION_SOURCES, RunOptions
+from aimi.result import ModelRun
+from aimi.tasks.task import Planned, Running, plan_models
+
+__all__ = ["LoadedModel", "find_models", "labels_by_place", "load_models", "plan_of", "run_models"]
+
+_PRECISION = {"auto": "f32"}  # until a model's bf16 was accepted against f32 (DESIGN section 5)
+_Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model of the catalogue, loaded; it stays loaded across cases."""
+
+    found: FoundModel
+    model: Model
+    options: ensemble.Options
+
+
+def plan_of(job: Job) -> tuple[Planned, ...]:
+    """Give the models that the job runs, in order."""
+    return plan_models(
+        job.task,
+        job.rule_set,
+        demo=job.demo,
+        with_region=job.options.region in {None, REGION_SOURCES[0]},
+        fast_region=job.options.fast_region,
+    )
+
+
+def find_models(job: Job) -> tuple[FoundModel, ...]:
+    """Find the models that the job runs, each once, among the folders at hand."""
+    specs = dict.fromkeys(planned.spec for planned in plan_of(job))
+    return tuple(store.find(spec, job.models) for spec in specs)
+
+
+def load_models(job: Job, found: Sequence[FoundModel]) -> tuple[LoadedModel, ...]:
+    """Load models for prediction with the run's options."""
+    with job.record.stage("load models"):
+        running = job.task.running.get(job.rule_set, Running())
+        return tuple(_load_model(job.options, running, one) for one in found)
+
+
+def _load_model(options: RunOptions, running: Running, found: FoundModel) -> LoadedModel:
+    mirroring = (options.mirroring, running.mirroring, found.spec.mirroring)
+    engine_options = ensemble.Options(
+        orientation=found.spec.orientation,
+        mirroring=next(value for value in mirroring if value is not None),
+        ensemble=options.ensemble or running.ensemble or found.spec.ensemble,
+        postprocessing=running.postprocessing,
+        device=options.device,
+        precision=_PRECISION.get(options.precision, options.precision),
+        max_memory=options.max_memory,
+        resample_mm=found.spec.resample_mm,
+    )
+    return LoadedModel(found, ensemble.load(found.folder, engine_options), engine_options)
+
+
+def run_models(
+    job: Job, images: Mapping[str, Image], models: Sequence[LoadedModel], *, where: _Mask | None = None
+) -> dict[str, ModelRun]:
+    """Run models on their channels; give network labels on the grid of the images, by model name.
+
+    Parameters
+    ----------
+    where : where labels matter, on that grid; None is everywhere.
+    """
+    runs = {}
+    for loaded in models:
+        spec = loaded.found.spec
+        with job.record.stage(f"predict {spec.name}"):
+            prediction = ensemble.predict(
+                [images[role] for role in spec.channels],
+                loaded.model,
+                loaded.options,
+                progress=lambda done, total: job.progress("Predicting", done, total),
+                region=where,
+            )
+        job.record.note(*prediction.notes)
+        reference = images[spec.channels[0]]
+        labels = LabelMap(reference.volume.with_array(prediction.labels), (), reference.source)
+        runs[spec.name] = ModelRun(loaded.found, prediction, labels)
+    return runs
+
+
+def labels_by_place(job: Job, runs: Mapping[str, ModelRun]) -> dict[str, LabelMap]:
+    """Give labels by the name, and with the numbers, of the model in whose place each one ran.
+
+    Models whose labels have other names, in another order, are renumbered by name; with as many labels as the place
+    has, label n stands for label n.
+    """
+    return {
+        planned.place.name: _renumbered(runs[planned.spec.name].labels, planned)
+        for planned in plan_of(job)
+        if planned.spec.name in runs
+    }
+
+
+def _renumbered(labels: LabelMap, planned: Planned) -> LabelMap:
+    place, spec = planned.place, planned.spec
+    if len(place.labels) == len(spec.labels):
+        return labels
+    return labels.with_labels(_numbers(place, spec)[labels.labels])
+
+
+def _numbers(place: ModelSpec, spec: ModelSpec) -> npt.NDArray[np.uint8]:
+    numbers = np.zeros(256, np.uint8)
+    for label, name in enumerate(spec.labels, start=1):
+        if name in place.labels:
+            numbers[label] = place.labels.index(name) + 1
+    return numbers
