@@ -13,10 +13,12 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from aimi.errors import UsageError
-from aimi.samples.anatomy import Finding, make_anatomy
+from aimi.samples.anatomy import Anatomy, Finding, make_anatomy
 from aimi.samples.chance import Chance
 from aimi.samples.kidneys import KIDNEY
+from aimi.samples.rendering import Grid
 from aimi.samples.scans import Ct, Scan, Scanner, scan_pet, scan_t1, scan_t2
+from aimi.samples.shapes import Block
 from aimi.samples.tissue import Tissue, Tissues
 from aimi.samples.views import View, place_grid
 
@@ -56,10 +58,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """Tissues that make a label, and how many of its components are truth (specks of a few voxels are not)."""
+    """Tissues that make a label.
+
+    Parameters
+    ----------
+    components : how many of the largest are truth (specks of a few voxels are not).
+    side : 1 for the patient's left half of the body only, -1 for the right half, 0 for both.
+    """
 
     tissues: tuple[Tissue, ...]
     components: int
+    side: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +103,18 @@ _LIVER = (
 _LUNG = (Tissue.LUNG, Tissue.LUNG_VESSEL, Tissue.SMALL_NODULE, Tissue.MASS)
 _PROSTATE = (Tissue.PROSTATE_PERIPHERAL, Tissue.PROSTATE_CENTRAL, Tissue.PROSTATE_CAPSULE)
 _NODULES = (Tissue.NODULE, Tissue.SMALL_NODULE, Tissue.MASS, Tissue.OUTER_NODULE)
-_KIDNEYS = _Label(KIDNEY, 2)
-_STOMACH = (Tissue.STOMACH_WALL, Tissue.STOMACH_CONTENT)
 _HEART = (Tissue.MYOCARDIUM, Tissue.LEFT_HEART, Tissue.RIGHT_HEART)
-# UPSTREAM.md 1.3
-_PET_LABELS = (
-    _Label(_LIVER, 1),
-    _KIDNEYS,
-    _Label((Tissue.URINE, Tissue.BLADDER_WALL), 1),
-    _Label((Tissue.SPLEEN,), 1),
-    _Label(_LUNG, 2),
-    _Label((Tissue.BRAIN,), 1),
+_BREAST = (Tissue.BREAST_GLAND, Tissue.BREAST_FAT, Tissue.BREAST_TUMOR)
+_LUNG_WITH_TUMOR = (*_LUNG, Tissue.TUMOR)
+_HOT = (_Label((Tissue.TUMOR, Tissue.OUTER_TUMOR, Tissue.BREAST_TUMOR), 9),)
+_LUNG_REGION = (_Label(_LUNG_WITH_TUMOR, 1, side=1), _Label(_LUNG_WITH_TUMOR, 1, side=-1))
+_BREAST_REGION = (
+    _Label(_BREAST, 2),
+    _Label(_LUNG_WITH_TUMOR, 2),
     _Label(_HEART, 1),
-    _Label(_STOMACH, 1),
-    _Label((Tissue.TUMOR, Tissue.OUTER_TUMOR), 9),
+    _Label(_LIVER, 1),
+    _Label((Tissue.SPLEEN,), 1),
 )
-_BREAST = (Tissue.BREAST_GLAND, Tissue.BREAST_FAT, Tissue.TUMOR)
-_BODY_LABELS = (_Label(_BREAST, 2), _Label((*_LUNG, *_LIVER, *_HEART, *KIDNEY, *_STOMACH, Tissue.SPLEEN), 9))
 _PET_VIEW = View(512, -510, 4.0, 112, 500.0, 0.0)
 _PET_CT_VIEW = View(520, -520, 5.0, 200, 480.0, 4.0)
 
@@ -151,16 +155,16 @@ SAMPLE_TASKS: Mapping[str, _SampleTask] = MappingProxyType(
             (_Label(_LUNG, 2), _Label((Tissue.TUMOR,), 9)),
             scan_pet,
             (Finding.LUNG_TUMORS,),
-            MappingProxyType({"pet_ct": ("pet", _PET_LABELS), "lungs": ("ct", (_Label((*_LUNG, Tissue.TUMOR), 2),))}),
+            MappingProxyType({"tumor": ("pet", _HOT), "region": ("ct", _LUNG_REGION)}),
             ((_PET_CT_VIEW, Ct((1, 0, 0, 0), "WHOLEBODY")),),
         ),
         "breast": _SampleTask(
             "Synthetic whole body",
             _PET_VIEW,
-            (_Label((Tissue.TUMOR,), 9),),
+            (_Label((Tissue.BREAST_TUMOR,), 9),),
             scan_pet,
             (Finding.BREAST_TUMORS,),
-            MappingProxyType({"pet_ct": ("pet", _PET_LABELS), "body": ("ct", _BODY_LABELS)}),
+            MappingProxyType({"tumor": ("pet", _HOT), "region": ("ct", _BREAST_REGION)}),
             ((_PET_CT_VIEW, Ct((1, 0, 0, 0), "WHOLEBODY")),),
         ),
     }
@@ -185,25 +189,31 @@ def draw(task: str, *, seed: int = 0, oblique: bool = False, spacing: Spacing | 
     anatomy = make_anatomy(seed, spec.findings)
     grid = place_grid(anatomy, spec.view, Chance.of(seed, f"{task} view"), oblique=oblique, spacing=spacing)
     scan, tissues = spec.scanner(Chance.of(seed, f"{task} scan"), anatomy, grid)
-    scans, by_role = [scan], {scan.role: tissues}
+    scanned = {scan.role: (scan, tissues)}
     for view, scanner in spec.further:
         steps = spacing and (0.8 * spacing[0], 0.8 * spacing[1], 0.8 * spacing[2])
         grid = place_grid(anatomy, view, Chance.of(seed, f"{task} further view"), oblique=False, spacing=steps)
-        scan, tissues = scanner(Chance.of(seed, f"{task} further scan"), anatomy, grid)
-        scans.append(scan)
-        by_role[scan.role] = tissues
-    truth = _labels(by_role[scans[0].role], spec.labels)
-    targets = {name: Target(role, _labels(by_role[role], labels)) for name, (role, labels) in spec.targets.items()}
+        other = scanner(Chance.of(seed, f"{task} further scan"), anatomy, grid)
+        scanned[other[0].role] = other
+    truth = _labels(anatomy, scan.grid, tissues, spec.labels)
+    targets = {
+        name: Target(role, _labels(anatomy, scanned[role][0].grid, scanned[role][1], labels))
+        for name, (role, labels) in spec.targets.items()
+    }
     if not targets:
-        targets[task] = Target(scans[0].role, truth)
-    return Drawing(task, seed, spec.title, tuple(scans), truth, MappingProxyType(targets))
+        targets[task] = Target(scan.role, truth)
+    scans = tuple(one for one, _ in scanned.values())
+    return Drawing(task, seed, spec.title, scans, truth, MappingProxyType(targets))
 
 
-def _labels(tissues: Tissues, labels: tuple[_Label, ...]) -> Labels:
+def _labels(anatomy: Anatomy, grid: Grid, tissues: Tissues, labels: tuple[_Label, ...]) -> Labels:
     """Give the labels: the largest components of each."""
     drawn = np.zeros(tissues.shape, np.uint8)
     for number, label in enumerate(labels, start=1):
-        components, count = ndimage.label(np.isin(tissues, label.tissues), np.ones((3, 3, 3)))
+        mask = np.isin(tissues, label.tissues)
+        if label.side:
+            mask &= label.side * Block.of(anatomy.to_plan @ grid.affine, (0, 0, 0), grid.shape).x > 0
+        components, count = ndimage.label(mask, np.ones((3, 3, 3)))
         if count:
             order = np.argsort(-np.bincount(components.ravel())[1:], kind="stable") + 1
             drawn[np.isin(components, order[: label.components])] = number

@@ -17,6 +17,7 @@ _SOFT = (
     Tissue.FAT, Tissue.MUSCLE, Tissue.BREAST_GLAND, Tissue.LIVER, Tissue.HEPATIC_VEIN, Tissue.HEPATIC_PORTAL,
     Tissue.MARROW, Tissue.CORTICAL_BONE, Tissue.TUMOR,
 )  # fmt: skip
+_IN_BREAST = (Tissue.BREAST_FAT, Tissue.BREAST_GLAND, Tissue.SKIN)
 
 
 def head() -> list[Painter]:
@@ -98,9 +99,7 @@ def breast_tumors(chance: Chance, shapes: tuple[Shape, Shape]) -> list[Painter]:
             continue
         middle = chance.point(_middle(shape), (9, 3, 9))
         center = (middle[0], middle[1] - 12, middle[2])
-        painters.append(
-            _lump(chance, center, chance.between(9, 14), Tissue.TUMOR, (Tissue.BREAST_FAT, Tissue.BREAST_GLAND))
-        )
+        painters.append(_lump(chance, center, chance.between(9, 14), Tissue.BREAST_TUMOR, _IN_BREAST))
     side = -1 if sick == 0 else 1
     armpit = chance.point((side * 136, 18, 165), (3, 6, 8))
     painters.append(_lump(chance, armpit, chance.between(8, 11), Tissue.OUTER_TUMOR, _SOFT))

@@ -33,6 +33,7 @@ def pet_look(chance: Chance) -> Look:
     for tissue in _BLOOD:
         values[tissue] = 1.6
     values[Tissue.MYOCARDIUM] = chance.between(1.8, 9.0)
+    values[Tissue.BREAST_TUMOR] = chance.between(5.5, 14)
     values[Tissue.TUMOR] = chance.between(5.5, 14)
     values[Tissue.OUTER_TUMOR] = chance.between(5.5, 14)
     textures = np.zeros(len(Tissue), np.float32)

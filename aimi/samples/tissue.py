@@ -84,6 +84,7 @@ class Tissue(IntEnum):
     BRAIN = auto()
     OUTER_TUMOR = auto()
     BREAST_FAT = auto()
+    BREAST_TUMOR = auto()
 
 
 @dataclass(frozen=True, slots=True)

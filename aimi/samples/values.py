@@ -72,6 +72,7 @@ _CT_FIXED: Mapping[Tissue, float] = {
     Tissue.OUTER_NODULE: 38,
     Tissue.BREAST_GLAND: 32,
     Tissue.TUMOR: 44,
+    Tissue.BREAST_TUMOR: 44,
     Tissue.OUTER_TUMOR: 44,
     Tissue.BRAIN: 36,
     Tissue.BLADDER_WALL: 42,

@@ -120,3 +120,26 @@ def test_other_findings_leave_the_rest_of_the_body_as_it_is() -> None:
     plain, sick = make_anatomy(5), make_anatomy(5, [Finding.LUNG_NODULES])
     assert len(sick.painters) > len(plain.painters)
     assert np.array_equal(plain.to_plan, sick.to_plan)
+
+
+def test_left_lung_lies_left_of_the_right_one() -> None:
+    drawing = draw("lung_pet_ct", seed=3, spacing=(12.0, 10.0, 10.0))
+    region, ct = drawing.targets["region"], drawing.scans[1]
+    left, right = (np.argwhere(region.labels == number).mean(axis=0) for number in (1, 2))
+    assert region.role == ct.role == "ct"
+    assert (ct.grid.affine @ [*left, 1])[0] > (ct.grid.affine @ [*right, 1])[0] + 80  # mm, LPS
+
+
+def test_pet_tumors_are_hotter_than_what_surrounds_them_and_not_the_only_hot_places() -> None:
+    drawing = draw("breast", seed=2, spacing=(8.0, 6.0, 6.0))
+    pet, tumor = drawing.scans[0].image, drawing.targets["tumor"].labels == 1
+    ring = ndimage.binary_dilation(tumor, iterations=3) & ~ndimage.binary_dilation(tumor)
+    assert pet[tumor].mean() > 2 * pet[ring].mean()
+    assert pet[~ndimage.binary_dilation(tumor, iterations=3)].max() > pet[tumor].max()  # bladder or brain
+
+
+def test_breast_truth_is_only_the_tumor_in_the_breast() -> None:
+    drawing = draw("breast", seed=2, spacing=(8.0, 6.0, 6.0))
+    tumor = drawing.targets["tumor"].labels == 1
+    assert np.count_nonzero(tumor) > np.count_nonzero(drawing.labels) > 0
+    assert tumor[drawing.labels == 1].all()
