@@ -1,0 +1,1 @@
+"""How the demo models are made; not part of the wheel."""
