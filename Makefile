@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEBIAN := dicom3tools dcmtk libgomp1 python3-venv
 TASK ?= liver_ct
 
-.PHONY: install test test-fast lint format demo demo-models bench clean debian
+.PHONY: install test test-fast lint format demo demo-models bench stage wheels container sbom clean debian
 
 install: $(VENV)/.installed build/nnunet-1.7.1/.installed
 
@@ -43,6 +43,23 @@ demo-models: install
 bench: install
 	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.engine
+
+# What `monai-deploy package ... --add build/lib` puts into an image.
+stage: install
+	$(BIN)/python -m aimi.map_package.staging build/lib
+
+# What `aimi package TASK ... --offline build/wheels` installs.
+wheels: install
+	$(BIN)/python -m pip download -qq --disable-pip-version-check --no-deps --only-binary :all: --dest build/wheels -r apps/$(TASK)/requirements.txt pip
+
+container: install
+	tools/ci_container.sh
+
+# pip-audit lives in an environment of its own: it needs other versions than the lock.
+sbom: install
+	test -x build/audit/bin/pip-audit || $(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit==2.9.0
+	PATH="$$PWD/build/audit/bin:$$PATH" $(BIN)/aimi sbom -o build/sbom.cdx.json --audit
 
 clean:
 	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -48,7 +48,7 @@ mkdir -p "$work/checks"
 say "base image"
 [ -n "${AIMI_BASE_IMAGE:-}" ] || tools/make_base_image.sh "$base" "$work/base"
 say "wheels"
-"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheels" \
+"$python" -m pip download -qq --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheels" \
     -r apps/liver_ct/requirements.txt pip
 say "model, sample, real study"
 models="$PWD/demo_models"
