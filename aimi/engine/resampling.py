@@ -45,8 +45,11 @@ Matrix = npt.NDArray[np.float64]
 ANISOTROPY = 3.0
 """Spacings that differ by more than this factor make the axis of the largest one separate."""
 
-_BLOCK = 32
-_PLANES = 8
+_BLOCK = 8
+_UNITS = 64
+_SMALL_PRODUCT = 200_000
+"""Multiplications per call of the matrix product: OpenBLAS starts no threads for fewer than 262,144, and on products of
+this kind its threads cost nine times the CPU time of one (two busy cores)."""
 _NEGLIGIBLE = 1e-10
 
 
@@ -118,7 +121,7 @@ def axis_matrix(count_in: int, count_out: int, order: int, *, corners: bool = Fa
     spline: Any = order  # scipy is typed with each order as a literal
     columns = [
         ndimage.zoom(block, (factor, 1.0), order=spline, **mode)
-        for block in np.split(units, range(_BLOCK, count_in, _BLOCK), axis=1)
+        for block in np.split(units, range(_UNITS, count_in, _UNITS), axis=1)
     ]
     matrix: Matrix = np.concatenate(columns, axis=1)
     matrix.flags.writeable = False
@@ -186,14 +189,14 @@ def _resize(array: npt.NDArray[np.float32], shape: Shape, spline: _Spline) -> np
     result = np.empty(shape, dtype=np.float32)
     matrix = spline.matrix(array.shape[0], shape[0])
     window: dict[int, npt.NDArray[np.float64]] = {}
-    for rows, columns in _bands(matrix, _PLANES):
+    for rows, columns in _bands(matrix):
         # only the planes that this block of rows needs are held in double precision
         window = {
             index: window[index] if index in window else _resize_plane(array[index], shape[1:], spline)
             for index in range(columns.start, columns.stop)
         }
         stacked = np.stack(list(window.values())).reshape(len(window), -1)
-        result[rows] = (matrix[rows, columns] @ stacked).reshape(-1, *shape[1:])
+        result[rows] = _product(matrix[rows, columns], stacked).reshape(-1, *shape[1:])
     return result
 
 
@@ -211,7 +214,17 @@ def _left(plane: npt.NDArray[np.float64], count: int, spline: _Spline) -> npt.ND
     matrix = spline.matrix(plane.shape[0], count)
     result = np.empty((count, plane.shape[1]))
     for rows, columns in _bands(matrix):
-        np.matmul(matrix[rows, columns], plane[columns], out=result[rows])
+        result[rows] = _product(matrix[rows, columns], plane[columns])
+    return result
+
+
+def _product(matrix: Matrix, operand: Matrix) -> Matrix:
+    """Give a matrix product, a few columns at a time."""
+    result = np.empty((matrix.shape[0], operand.shape[1]))
+    width = max(1, _SMALL_PRODUCT // matrix.size)
+    for start in range(0, operand.shape[1], width):
+        part = slice(start, start + width)
+        np.matmul(matrix, operand[:, part], out=result[:, part])
     return result
 
 
@@ -219,11 +232,11 @@ def _right(plane: npt.NDArray[np.float64], count: int, spline: _Spline) -> npt.N
     return np.ascontiguousarray(_left(np.ascontiguousarray(plane.T), count, spline).T)
 
 
-def _bands(matrix: Matrix, block: int = _BLOCK) -> list[tuple[slice, slice]]:
+def _bands(matrix: Matrix) -> list[tuple[slice, slice]]:
     """Give blocks of rows, each with the columns outside which its entries do not matter."""
     bands = []
-    for start in range(0, matrix.shape[0], block):
-        rows = slice(start, min(start + block, matrix.shape[0]))
+    for start in range(0, matrix.shape[0], _BLOCK):
+        rows = slice(start, min(start + _BLOCK, matrix.shape[0]))
         used = np.flatnonzero(np.abs(matrix[rows]).max(axis=0) > _NEGLIGIBLE)
         bands.append((rows, slice(int(used[0]), int(used[-1]) + 1)))
     return bands
@@ -245,5 +258,6 @@ def _resize_separately(
         stacked = resized[nearest_index(planes.shape[0], count)]
     else:
         matrix = _Spline(rule.order_z).matrix(planes.shape[0], count)
-        stacked = np.tensordot(matrix, resized, axes=(1, 0)).astype(np.float32)
+        flat = _product(matrix, resized.reshape(len(planes), -1).astype(np.float64))
+        stacked = flat.reshape(count, first, second).astype(np.float32)
     return np.ascontiguousarray(np.moveaxis(stacked, 0, separate))
