@@ -165,7 +165,7 @@ def _description(result: Result) -> Description:
         series_description=f"{result.task.title} AI",
         body_part=result.task.body_part,
         algorithm=Algorithm(
-            name=run.found.algorithm_name,
+            name=_algorithm_name(result.task, run),
             version=spec.version,
             weights_sha256=run.found.folder.sha256,
             parameters={
@@ -179,6 +179,12 @@ def _description(result: Result) -> Description:
         software_version=aimi.__version__,
         licence_note="" if is_free else f"Weights: {spec.licence}",
     )
+
+
+def _algorithm_name(task: Task, run: ModelRun) -> str:
+    """Give the task's name of the algorithm where its published model ran, else the model's (DECISIONS 4.2)."""
+    is_published = run.found.spec == task.models[-1] and run.found.algorithm_name == run.found.spec.algorithm_name
+    return task.algorithm_name if is_published and task.algorithm_name else run.found.algorithm_name
 
 
 def _further(result: Result) -> dict[str, ModelRun]:

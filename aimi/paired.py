@@ -43,6 +43,13 @@ def require_fitting_options(job: Job) -> None:
         raise UsageError(f"{task.name} has no grid {options.grid}.", f"It has: {', '.join(roles)}.")
     if options.region is not None and task.region is None:
         raise UsageError(f"{task.name} needs no region.", "Leave out --region.")
+    if options.region == _OWN and task.region is not None:
+        own = {classes.ANATOMY.get(name, 0) for name in task.models[-1].labels}
+        if not own & set(task.region.required[job.rule_set]):
+            raise UsageError(
+                f"The labels of {task.models[-1].name} do not show what {job.rule_set} of {task.name} needs.",
+                _named(job),
+            )
     if task.pair is None and (options.register or options.allow_partial_ct):
         raise UsageError(f"{task.name} takes one series.", "Leave out --register and --allow-partial-ct.")
     if options.region not in {None, *REGION_SOURCES} and not Path(options.region or "").is_file():
@@ -50,6 +57,13 @@ def require_fitting_options(job: Job) -> None:
             "The region is neither totalsegmentator nor own, and no file of that name exists.",
             "Name a DICOM segmentation with --region FILE.dcm.",
         )
+
+
+def _named(job: Job) -> str:
+    """Tell what a region must show."""
+    required = () if job.task.region is None else job.task.region.required[job.rule_set]
+    names = [name.replace("_", " ") for name, number in classes.ANATOMY.items() if number in required]
+    return f"It needs one of: {', '.join(names)}."
 
 
 def region_digest(job: Job) -> str:

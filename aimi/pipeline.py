@@ -20,7 +20,7 @@ from aimi.dicom import volume as volumes
 from aimi.dicom.header import Stack, Study
 from aimi.dicom.selection import Selection
 from aimi.errors import AimiError, UsageError
-from aimi.image import Image, LabelMap
+from aimi.image import Image, LabelMap, Note
 from aimi.job import Job, Progress, log_progress, with_progress
 from aimi.model_runs import LoadedModel, find_models, labels_by_place, load_models, plan_of, run_models
 from aimi.models.store import FoundModel
@@ -53,6 +53,9 @@ __all__ = [
     "write_refusal",
 ]
 
+_LOOKED_AT_REGION = Note(
+    "looked-at-region", "The last network looked at the region and its surroundings; what lies elsewhere is not listed."
+)
 _PET_UNITS = frozenset({"BQML", "GML", "CM2ML", "CNTS", "PROPCPS", "CPS", "PCNT"})
 
 
@@ -266,6 +269,8 @@ def predict_in_region(
         models = load_models(job, [one for one in find_models(job) if one.spec == last])
     chosen = [one for one in models if one.found.spec == last]
     where = paired.support_of(job, paired.region_on(job, aligned, region))
+    if where is not None:
+        job.record.note(_LOOKED_AT_REGION)
     runs = run_models(job, aligned.images, chosen, where=where)
     return Predictions(region.fingerprint, {**region.runs, **runs})
 

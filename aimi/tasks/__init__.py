@@ -5,16 +5,18 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from aimi.errors import UsageError
+from aimi.tasks.breast import BREAST
 from aimi.tasks.kidney import KIDNEY
 from aimi.tasks.liver_ct import LIVER_CT
 from aimi.tasks.liver_mr import LIVER_MR
 from aimi.tasks.lung_ct import LUNG_CT
+from aimi.tasks.lung_pet_ct import LUNG_PET_CT
 from aimi.tasks.prostate import PROSTATE
 from aimi.tasks.task import Task
 
 __all__ = ["TASKS", "get", "register"]
 
-_TASKS = {task.name: task for task in (LUNG_CT, KIDNEY, PROSTATE, LIVER_MR, LIVER_CT)}
+_TASKS = {task.name: task for task in (LUNG_PET_CT, LUNG_CT, BREAST, KIDNEY, PROSTATE, LIVER_MR, LIVER_CT)}
 
 TASKS: Mapping[str, Task] = MappingProxyType(_TASKS)
 """Every task by name: a view that also shows what :func:`register` adds."""

@@ -87,11 +87,13 @@ class RegionPlan:
     needed : by rule set, the names of the region models that it needs.
     fast : name of a region model -> what stands in for it under ``--fast-region``.
     support : by rule set; without an entry the last model looks everywhere.
+    required : by rule set, the anatomy numbers of which a region from elsewhere has at least one.
     """
 
     needed: Mapping[str, tuple[str, ...]]
     fast: Mapping[str, ModelSpec]
     support: Mapping[str, Support]
+    required: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class Task:
     pair : how the stacks of two roles belong together; None for a task of one role.
     region : how findings are placed in the body; None where the rule sets need no region.
     lesions : segment numbers whose uptake is measured in the image of the role ``pet``.
+    algorithm_name : Segment Algorithm Name of results, where the last model serves several tasks.
     """
 
     name: str
@@ -160,6 +163,7 @@ class Task:
     pair: PairRule | None = None
     region: RegionPlan | None = None
     lesions: tuple[int, ...] = ()
+    algorithm_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
