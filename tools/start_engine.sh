@@ -2,7 +2,8 @@
 # Start a container engine of one's own below a folder, or stop it: start_engine.sh start|stop FOLDER
 #
 # For machines with root but without a running engine. Nothing outside FOLDER is written: the daemon gets its own
-# data, socket and pid file, no bridge and no firewall rule, so the only networks are `none` and `host`.
+# data, socket and pid file, no bridge and no firewall rule, so the only networks are `none` and `host`. Platforms ask
+# for a runtime named `nvidia`: here that name is runc's, so that their calls can be run without a GPU.
 # `start` prints the address for DOCKER_HOST; `stop` ends the daemon and removes FOLDER.
 set -euo pipefail
 action="$1"
@@ -24,7 +25,8 @@ start() {
         return 1
     fi
     dockerd --data-root "$folder/data" --exec-root "$folder/exec" -H "unix://$socket" -p "$folder/docker.pid" \
-        --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2 >"$folder/dockerd.log" 2>&1 &
+        --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2 \
+        --add-runtime "nvidia=$(command -v runc)" >"$folder/dockerd.log" 2>&1 &
     for _ in $(seq 120); do
         if DOCKER_HOST="unix://$socket" docker info >/dev/null 2>&1; then
             echo "unix://$socket"

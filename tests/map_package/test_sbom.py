@@ -35,6 +35,17 @@ def test_a_model_is_a_component_with_its_hash() -> None:
     assert component["hashes"] == [{"alg": "SHA-256", "content": "ab" * 32}]
 
 
+def test_the_bill_is_valid_by_the_schema_of_cyclonedx() -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    locked = pins((ROOT / "requirements.lock").read_text())
+    text = json.dumps(sbom.bill(locked, models=[MODEL], epoch=0))
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(text) is None
+    wrong = text.replace('"library"', '"no such type"')
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(wrong) is not None
+
+
 def test_the_same_parts_give_the_same_bill_and_others_another() -> None:
     assert sbom.bill({"a": "1"}) == sbom.bill({"a": "1"})
     assert sbom.bill({"a": "1"})["serialNumber"] != sbom.bill({"a": "2"})["serialNumber"]

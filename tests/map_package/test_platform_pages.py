@@ -1,0 +1,76 @@
+"""The definitions on the platforms' pages can be used as they stand: parsed, and held to what the image is."""
+
+import ast
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from aimi.map_package import places
+from aimi.options import ENVIRONMENT
+from tests.map_package.kit import ROOT
+
+PAGES = ROOT / "docs" / "platforms"
+KNOWN = {*ENVIRONMENT.values(), "AIMI_LOG_JSON"}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (PAGES / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def workflow(page: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(blocks(page, "json")[0])
+    return parsed
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
+def test_every_block_parses_and_says_for_what_it_is(page: str) -> None:
+    for text in blocks(page, "json"):
+        json.loads(text)
+    for text in blocks(page, "yaml"):
+        yaml.safe_load(text)
+    for text in blocks(page, "python"):
+        ast.parse(text)
+    assert "Research use only" in (PAGES / page).read_text()
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
+def test_every_option_on_a_page_is_one_of_the_image(page: str) -> None:
+    assert set(re.findall(r"AIMI_[A-Z_]+[A-Z]", (PAGES / page).read_text())) <= KNOWN
+
+
+def test_the_docker_plugin_gets_every_required_argument() -> None:
+    # Keys.RequiredParameters of the plugin
+    required = {"server_url", "entrypoint", "command", "container_image", "temp_storage_container_path"}
+    task = workflow("workflow_manager.md")["tasks"][0]
+    assert required <= set(task["args"])
+    artifacts = [one["name"] for ends in task["artifacts"].values() for one in ends]
+    assert set(artifacts) <= set(task["args"])  # the plugin looks for each artifact's path among the arguments
+
+
+def test_what_the_docker_plugin_splits_at_commas_is_meant_so() -> None:
+    args = workflow("workflow_manager.md")["tasks"][0]["args"]
+    assert args["entrypoint"].split(",") == [places.ENTRYPOINT]
+    assert args["command"].split(",") == ["-l", "INFO"]
+
+
+def test_the_argo_template_runs_the_entrypoint_on_the_artifacts_of_the_workflow() -> None:
+    (template,) = [yaml.safe_load(text) for text in blocks("argo.md", "yaml")]
+    (step,) = template["spec"]["templates"]
+    assert step["container"]["command"] == [places.ENTRYPOINT]
+    task = workflow("argo.md")["tasks"][0]
+    assert task["args"]["workflow_template_name"] == template["metadata"]["name"]
+    for end in ("inputs", "outputs"):
+        assert step[end]["artifacts"][0]["name"] == task["artifacts"][end[:-1]][0]["name"]
+    own = places.ENVIRONMENT["HOLOSCAN_INPUT_PATH"], places.ENVIRONMENT["HOLOSCAN_OUTPUT_PATH"]
+    assert (step["inputs"]["artifacts"][0]["path"] + "/", step["outputs"]["artifacts"][0]["path"] + "/") == own
+
+
+def test_mercure_parses_the_json_inside_its_json_and_gives_no_network() -> None:
+    module = workflow("mercure.md")["modules"]["aimi_liver_ct"]
+    assert json.loads(module["environment"]) == {"AIMI_LOG_JSON": "1"}
+    assert json.loads(module["docker_arguments"])["mem_limit"] == "8g"
+    assert module["network_enabled"] is False
+    assert module["requires_root"] is False
