@@ -24,7 +24,16 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
-__all__ = ["Case", "Reference", "make_model", "predict_exactly", "predict_untouched", "preprocess"]
+__all__ = [
+    "Case",
+    "Reference",
+    "dataset_of",
+    "make_model",
+    "plans_of",
+    "predict_exactly",
+    "predict_untouched",
+    "preprocess",
+]
 
 
 @dataclass(frozen=True)
@@ -72,16 +81,8 @@ class Case:
 def make_model(folder: Path, case: Case) -> Path:
     """Write a v2 folder of the case with random weights; the same case gives the same weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plans.json").write_text(json.dumps(_plans(case)))
-    dataset: dict[str, Any] = {
-        "channel_names": {str(channel): "CT" for channel in range(len(case.normalizations))},
-        "labels": case.labels,
-        "numTraining": 1,
-        "file_ending": ".nii.gz",
-    }
-    if case.regions_class_order is not None:
-        dataset["regions_class_order"] = list(case.regions_class_order)
-    (folder / "dataset.json").write_text(json.dumps(dataset))
+    (folder / "plans.json").write_text(json.dumps(plans_of(case)))
+    (folder / "dataset.json").write_text(json.dumps(dataset_of(case)))
     for fold in range(case.folds):
         torch.manual_seed(fold)
         checkpoint = {
@@ -97,7 +98,21 @@ def make_model(folder: Path, case: Case) -> Path:
     return folder
 
 
-def _plans(case: Case) -> dict[str, Any]:
+def dataset_of(case: Case) -> dict[str, Any]:
+    """Give the case's dataset.json."""
+    dataset: dict[str, Any] = {
+        "channel_names": {str(channel): "CT" for channel in range(len(case.normalizations))},
+        "labels": case.labels,
+        "numTraining": 1,
+        "file_ending": ".nii.gz",
+    }
+    if case.regions_class_order is not None:
+        dataset["regions_class_order"] = list(case.regions_class_order)
+    return dataset
+
+
+def plans_of(case: Case) -> dict[str, Any]:
+    """Give the case's plans.json."""
     rule = {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None}
     channels = len(case.normalizations)
     configuration = {
