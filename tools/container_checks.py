@@ -301,6 +301,35 @@ def _kaapana_run(subject: Subject, data: Path, variables: Mapping[str, str]) -> 
     return run(subject, "--network", "none", "-v", f"{data}:/kaapana/mounted/data/run", *named)
 
 
+def check_as_monai_deploy_run(subject: Subject) -> str:
+    """The stock runner; what it asks of the machine (nvidia-smi, the builder plugin) is stood in for."""
+    runtimes = json.loads(docker("info", "--format", "{{json .Runtimes}}"))
+    if "nvidia" not in runtimes:
+        return "left out: this engine has no runtime of that name, and monai-deploy run asks for it"
+    output, home = subject.folder("stock-run"), subject.folder("home")
+    real = shutil.which("docker")
+    stand_ins = {
+        "bin/nvidia-smi": "",
+        ".docker/cli-plugins/docker-buildx": "",
+        # Locking all memory, which no run does, needs a right that a machine may not give its engine.
+        "bin/docker": (
+            'for one; do shift; [ "${one#memlock=}" = "$one" ] || one=nofile=1024:1024; set -- "$@" "$one"; done\n'
+            f'exec {real} "$@"'
+        ),
+    }
+    for name, text in stand_ins.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (home / name).chmod(0o755)
+    environment = {**os.environ, "HOME": str(home), "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}
+    program = Path(sys.executable).with_name("monai-deploy")
+    command = [str(program), "run", subject.image, "-i", str(subject.sample), "-o", str(output), "--uid", "1000"]
+    ended = subprocess.run([*command, "--rm"], env=environment, check=False, capture_output=True, text=True)
+    require(ended.returncode == 0, f"ended with {ended.returncode}: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    require(results(output) == ["liver_ct.seg.dcm"], f"the output holds {results(output)}: {ended.stderr[-2000:]}")
+    return "one .dcm"
+
+
 def check_extract(subject: Subject) -> str:
     """``extract`` copies what is asked for: models with the hashes that docs name."""
     export = subject.folder("export")
@@ -337,6 +366,7 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     check_as_workflow_manager,
     check_as_mercure,
     check_as_kaapana,
+    check_as_monai_deploy_run,
     check_extract,
     check_real,
 )

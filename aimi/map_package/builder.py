@@ -101,7 +101,7 @@ def _lay_out(application: Application, folder: Path) -> None:
     """Have the stock packager copy the application, its models, documents and libraries."""
     from holoscan_cli.packager.container_builder import PythonAppBuilder  # noqa: PLC0415 (packaging only)
 
-    class Builder(PythonAppBuilder):  # type: ignore[no-untyped-call]
+    class Builder(PythonAppBuilder):  # type: ignore[misc]  # untyped base
         """The stock builder with our entrypoint; what it stages below ``lib`` is there already."""
 
         def _copy_script(self) -> str:

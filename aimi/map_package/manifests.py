@@ -33,7 +33,7 @@ class Application:
         from holoscan_cli.packager.parameters import PackageBuildParameters  # noqa: PLC0415 (packaging only)
 
         self.folder = folder
-        self.parameters = PackageBuildParameters()  # type: ignore[no-untyped-call]
+        self.parameters = PackageBuildParameters()
         self.parameters.application = folder
         self.parameters.app_config_file_path = folder / "app.yaml"
         configuration = ApplicationConfiguration()

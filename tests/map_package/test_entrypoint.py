@@ -77,6 +77,11 @@ def test_the_models_of_monai_variables_are_taken() -> None:
     }
 
 
+@pytest.mark.parametrize("more", [["--config", "/var/holoscan/app.yaml"], ["--config=/x"], ["--config"]])
+def test_the_option_that_monai_deploy_run_appends_is_left_out(more: list[str]) -> None:
+    assert entrypoint.without_config(["-i", "in", *more]) == ["-i", "in"]
+
+
 def test_show_prints_both_manifests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert entrypoint.show(make_package(tmp_path)) == 0
     shown = json.loads(capsys.readouterr().out)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Package", "chosen_paths", "extract", "main", "mercure_result", "run", "run_batch", "show"]
+__all__ = ["Package", "chosen_paths", "extract", "main", "mercure_result", "run", "run_batch", "show", "without_config"]
 
 Runner = Callable[[Sequence[str]], int]
 """(arguments) -> exit status; reads ``os.environ``."""
@@ -120,9 +120,22 @@ def chosen_paths(environ: Mapping[str, str], own: Mapping[str, str]) -> dict[str
     return chosen
 
 
+def without_config(arguments: Sequence[str]) -> list[str]:
+    """Leave out ``--config FILE``, which ``monai-deploy run`` appends for every Holoscan application."""
+    kept: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--config":
+            next(waiting, None)
+        elif not argument.startswith("--config="):
+            kept.append(argument)
+    return kept
+
+
 def run(package: Package, arguments: Sequence[str], environ: MutableMapping[str, str], runner: Runner) -> int:
     """Run the application as the platform wants it; give the exit status."""
     manifest = json.loads(package.manifests[0].read_text(encoding="utf-8"))
+    arguments = without_config(arguments)
     environ.update(chosen_paths(environ, manifest["environment"]))
     if all(environ.get(name) for name in _KAAPANA) and not arguments:
         return run_batch(environ, runner)
