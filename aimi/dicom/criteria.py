@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from aimi.dicom.body_parts import BodyRegion, regions_by_body_part, regions_in_text, regions_of
 from aimi.dicom.header import SeriesHeader, Stack
-from aimi.dicom.selection import IMAGE_STORAGE, Outcome, Preference, Test
+from aimi.dicom.selection import Outcome, Preference, Test
+from aimi.dicom.sop_classes import IMAGE_STORAGE
 from aimi.dicom.words import BOLUS_TRACKING, LOCALIZER, REFORMAT, names, vocabulary
 
 __all__ = [

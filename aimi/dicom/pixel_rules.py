@@ -23,8 +23,9 @@ from pydicom.uid import (
 
 from aimi.dicom.header import Defect, Instance, Plane
 from aimi.dicom.pixels import high_bit, is_lossy
+from aimi.dicom.sop_classes import sop_class_family
 
-__all__ = ["DECODABLE", "find_pixel_defects", "sop_class_family"]
+__all__ = ["DECODABLE", "find_pixel_defects"]
 
 DECODABLE: Final = frozenset(
     str(uid)
@@ -46,17 +47,6 @@ DECODABLE: Final = frozenset(
 )
 """Transfer syntaxes whose pixels can be decoded."""
 
-_FAMILIES: Final = {
-    "1.2.840.10008.5.1.4.1.1.2": "CT",
-    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
-    "1.2.840.10008.5.1.4.1.1.2.2": "CT",
-    "1.2.840.10008.5.1.4.1.1.4": "MR",
-    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
-    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
-    "1.2.840.10008.5.1.4.1.1.128": "PT",
-    "1.2.840.10008.5.1.4.1.1.130": "PT",
-    "1.2.840.10008.5.1.4.1.1.128.1": "PT",
-}
 _GRAY: Final = frozenset(["MONOCHROME1", "MONOCHROME2"])
 _COLORS: Final = frozenset(
     ["PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"]
@@ -65,11 +55,6 @@ _BITS_ALLOCATED: Final = frozenset([8, 16, 32])
 _FEWEST_CT_BITS: Final = 9
 _FEWEST_LOSSY_BITS: Final = 12
 _FLOAT_BITS: Final = 32
-
-
-def sop_class_family(sop_class_uid: str) -> str:
-    """Give ``CT``, ``MR`` or ``PT`` for the single-frame, enhanced and converted images; else the UID itself."""
-    return _FAMILIES.get(sop_class_uid, sop_class_uid)
 
 
 def find_pixel_defects(instances: Sequence[Instance], planes: Sequence[Plane]) -> list[Defect]:

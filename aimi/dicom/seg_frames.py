@@ -19,6 +19,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, RLELossless
 
+from aimi.dicom import run_length
 from aimi.errors import InputError
 
 __all__ = ["DEFLATED_IMAGE_FRAME", "Frame", "iterate"]
@@ -26,8 +27,6 @@ __all__ = ["DEFLATED_IMAGE_FRAME", "Frame", "iterate"]
 Frame: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 DEFLATED_IMAGE_FRAME = UID("1.2.840.10008.1.2.8.1")
-_RLE_HEADER_BYTES = 64
-_RLE_REPEAT = 128
 _BYTE_BITS = 8
 
 
@@ -80,7 +79,15 @@ def _iterate_deflated(dataset: Dataset, count: int) -> Iterator[Frame]:
 
 def _iterate_run_length(dataset: Dataset, count: int) -> Iterator[Frame]:
     for frame in _encapsulated(dataset, count):
-        yield _from_bytes(_expand_run_length(frame[_RLE_HEADER_BYTES:]), dataset)
+        needed = -(-int(dataset.Rows) * int(dataset.Columns) // _BYTE_BITS)
+        try:
+            packed = run_length.decode(frame, pixels=needed, cell_bytes=1)
+        except ValueError as err:
+            raise InputError(
+                f"A run length encoded frame of the segmentation is damaged: {needed} bytes are needed.",
+                "Export it again from where it was made.",
+            ) from err
+        yield _from_bytes(packed, dataset)
 
 
 def _iterate_decoded(dataset: Dataset, count: int, syntax: UID) -> Iterator[Frame]:
@@ -115,23 +122,6 @@ def _from_bytes(stored: bytes, dataset: Dataset) -> Frame:
     if bits == np.iinfo(np.uint16).bits:
         return values.view("<u2").astype(np.uint16).reshape(rows, columns)
     return values.reshape(rows, columns)
-
-
-def _expand_run_length(encoded: bytes) -> bytes:
-    """Expand one run length encoded segment (PS3.5 G.3.1)."""
-    expanded = bytearray()
-    position = 0
-    while position + 1 < len(encoded):
-        header = encoded[position]
-        if header < _RLE_REPEAT:
-            expanded += encoded[position + 1 : position + 2 + header]
-            position += 2 + header
-        elif header > _RLE_REPEAT:
-            expanded += encoded[position + 1 : position + 2] * (257 - header)
-            position += 2
-        else:
-            position += 1
-    return bytes(expanded)
 
 
 def _short(found: int, needed: int) -> InputError:

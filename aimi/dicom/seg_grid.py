@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from aimi.dicom.geometry import is_regular, stack_affine
 from aimi.dicom.header import Plane, Stack
+from aimi.dicom.slice_sources import describe_source
 from aimi.errors import GeometryError
-from aimi.image import Note, SliceSource, SourceGrid, Vector
+from aimi.image import Note, SourceGrid, Vector
 
-__all__ = ["FramePlane", "Grid", "describe_source", "frames_grid", "source_geometry", "source_grid"]
+__all__ = ["FramePlane", "Grid", "frames_grid", "source_geometry", "source_grid"]
 
 _SAME_PLANE_MM = 0.01
 _MOST_SLICES = 16384
@@ -254,24 +255,3 @@ def _nearest(positions: _Positions, planes: Sequence[FramePlane], affine: _Posit
     departure = np.abs((wanted - positions[nearest]) @ axes.T).max(axis=0)
     is_beside = any(value > _tolerance(float(gap)) for value, gap in zip(departure, spacing, strict=True))
     return None if is_beside else tuple(int(index) for index in nearest)
-
-
-def describe_source(stack: Stack) -> SourceGrid:
-    """Give the series behind the slices of a stack."""
-    header = stack.header
-    return SourceGrid(
-        study_instance_uid=header.study_instance_uid,
-        series_instance_uid=header.series_instance_uid,
-        frame_of_reference_uid=header.frame_of_reference_uid,
-        modality=header.modality,
-        slices=tuple(_slice_source(stack, plane) for plane in stack.planes),
-    )
-
-
-def _slice_source(stack: Stack, plane: Plane) -> SliceSource:
-    if plane.position is None or plane.position_text is None:
-        raise GeometryError("A slice of the source series has no Image Position (Patient).")
-    instance = stack.instances[plane.instance]
-    return SliceSource(
-        instance.sop_class_uid, instance.sop_instance_uid, plane.frame_number, plane.position, plane.position_text
-    )

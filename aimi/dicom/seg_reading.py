@@ -26,6 +26,7 @@ from aimi.dicom import seg_frames, seg_grid, seg_header, seg_lattice
 from aimi.dicom.header import Stack, Study
 from aimi.dicom.seg_grid import Grid
 from aimi.dicom.seg_header import SegHeader
+from aimi.dicom.slice_sources import describe_source
 from aimi.errors import InputError
 from aimi.image import LabelMap, Note, Segment, SourceGrid
 
@@ -252,7 +253,7 @@ def _move_to_source(read_object: SegmentationObject, stacks: Sequence[Stack]) ->
         geometry = seg_grid.source_geometry(stack)
         lattice = None if geometry is None else seg_lattice.find_lattice(read_object.geometry, geometry)
         if geometry is not None and lattice is not None:
-            source = seg_grid.describe_source(stack)
+            source = describe_source(stack)
             return replace(
                 read_object,
                 geometry=geometry,

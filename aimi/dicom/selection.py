@@ -17,11 +17,11 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from aimi.dicom.header import Series, Stack, Study
+from aimi.dicom.sop_classes import IMAGE_STORAGE
 from aimi.errors import GeometryError, SelectionError, UsageError
 from aimi.image import Note
 
 __all__ = [
-    "IMAGE_STORAGE",
     "Candidate",
     "Judged",
     "NothingSuitableError",
@@ -46,21 +46,6 @@ __all__ = [
     "require_sound",
     "stacks_of",
 ]
-
-IMAGE_STORAGE: Mapping[str, str] = MappingProxyType(
-    {
-        "1.2.840.10008.5.1.4.1.1.2": "CT",
-        "1.2.840.10008.5.1.4.1.1.2.1": "CT",
-        "1.2.840.10008.5.1.4.1.1.2.2": "CT",
-        "1.2.840.10008.5.1.4.1.1.4": "MR",
-        "1.2.840.10008.5.1.4.1.1.4.1": "MR",
-        "1.2.840.10008.5.1.4.1.1.4.4": "MR",
-        "1.2.840.10008.5.1.4.1.1.128": "PT",
-        "1.2.840.10008.5.1.4.1.1.130": "PT",
-        "1.2.840.10008.5.1.4.1.1.128.1": "PT",
-    }
-)
-"""SOP classes of volumes, single-frame, enhanced and legacy converted (PS3.4 B.5), and their modality."""
 
 
 class Outcome(StrEnum):

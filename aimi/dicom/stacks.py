@@ -24,7 +24,8 @@ from aimi.dicom.geometry import (
 )
 from aimi.dicom.header import Defect, Instance, Plane, SeriesHeader, Stack
 from aimi.dicom.parsing import ParsedInstance
-from aimi.dicom.pixel_rules import find_pixel_defects, sop_class_family
+from aimi.dicom.pixel_rules import find_pixel_defects
+from aimi.dicom.sop_classes import sop_class_family
 from aimi.dicom.splitting import RUNS, Part, Placed, split
 from aimi.image import Note, Vector
 

@@ -24,8 +24,9 @@ from aimi.dicom.header import Instance, Plane, Stack
 from aimi.dicom.pixel_data import Frames
 from aimi.dicom.pixel_rules import find_pixel_defects
 from aimi.dicom.rescale import NotInt16Error, Rescale, make_rescale, to_float32, to_int16
+from aimi.dicom.slice_sources import describe_source
 from aimi.errors import GeometryError, InputError, ResourceError
-from aimi.image import Image, Note, SliceSource, SourceGrid
+from aimi.image import Image, Note
 
 __all__ = ["load"]
 
@@ -73,7 +74,7 @@ def load(stack: Stack, *, units: str, threads: int | None = None, progress: Prog
         coordinate_system="PATIENT",
         frame_of_reference_uid=stack.header.frame_of_reference_uid,
     )
-    return Image(volume=volume, units=units, source=_source_grid(stack), notes=(*stack.notes, *notes))
+    return Image(volume=volume, units=units, source=describe_source(stack), notes=(*stack.notes, *notes))
 
 
 def _refuse_defects(stack: Stack) -> None:
@@ -180,26 +181,3 @@ def _notes(jobs: list[_Job], outcomes: list[_Outcome]) -> Iterator[Note]:
     ):
         if count:
             yield Note(code, f"{count} of {len(jobs)} slices {sentence}.")
-
-
-def _source_grid(stack: Stack) -> SourceGrid:
-    return SourceGrid(
-        study_instance_uid=stack.header.study_instance_uid,
-        series_instance_uid=stack.header.series_instance_uid,
-        frame_of_reference_uid=stack.header.frame_of_reference_uid,
-        modality=stack.header.modality,
-        slices=tuple(_slice_source(stack, plane) for plane in stack.planes),
-    )
-
-
-def _slice_source(stack: Stack, plane: Plane) -> SliceSource:
-    if plane.position is None or plane.position_text is None:
-        raise GeometryError("A slice has no Image Position (Patient).", _CHOOSE_ANOTHER)
-    instance = stack.instances[plane.instance]
-    return SliceSource(
-        sop_class_uid=instance.sop_class_uid,
-        sop_instance_uid=instance.sop_instance_uid,
-        frame_number=plane.frame_number,
-        position=plane.position,
-        position_text=plane.position_text,
-    )

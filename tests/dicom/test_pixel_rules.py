@@ -7,22 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    CTImageStorage,
-    EnhancedCTImageStorage,
-    EnhancedMRImageStorage,
-    EnhancedPETImageStorage,
-    LegacyConvertedEnhancedCTImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    LegacyConvertedEnhancedPETImageStorage,
-    MRImageStorage,
-    PositronEmissionTomographyImageStorage,
-    SecondaryCaptureImageStorage,
-)
 
 from aimi.dicom import study
 from aimi.dicom.header import Defect
-from aimi.dicom.pixel_rules import DECODABLE, sop_class_family
+from aimi.dicom.pixel_rules import DECODABLE
 from tests.made import Made, make_slices, write_series
 
 
@@ -138,19 +126,3 @@ def test_ct_of_8_bit_jpeg_is_refused(real_data: Callable[[str], Path]) -> None:
     (path,) = (real_data("awkward") / SYNTAXES).glob("*4.50.dcm")
     defects = [defect.code for defect in study.read(path).series[0].stacks[0].defects]
     assert "ct-of-8-bits" in defects
-
-
-@pytest.mark.parametrize(
-    ("family", "uids"),
-    [
-        ("CT", [CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage]),
-        ("MR", [MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage]),
-        (
-            "PT",
-            [PositronEmissionTomographyImageStorage, EnhancedPETImageStorage, LegacyConvertedEnhancedPETImageStorage],
-        ),
-        (SecondaryCaptureImageStorage, [SecondaryCaptureImageStorage]),
-    ],
-)
-def test_single_frame_enhanced_and_converted_images_are_one_family(family: str, uids: list[str]) -> None:
-    assert {sop_class_family(uid) for uid in uids} == {family}

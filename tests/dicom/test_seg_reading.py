@@ -17,9 +17,9 @@ from aimi.dicom import study as studies
 from aimi.dicom.codes import segments
 from aimi.dicom.geometry import stack_affine
 from aimi.dicom.header import Stack
-from aimi.dicom.seg_grid import describe_source
 from aimi.dicom.seg_reading import SegmentationObject, read
 from aimi.dicom.segmentation import Algorithm, Description, SegmentationType, encode, to_bytes
+from aimi.dicom.slice_sources import describe_source
 from aimi.errors import InputError
 from tests.dicom.stacks import label_map
 from tests.made import Made, make_slices, write_made, write_series
