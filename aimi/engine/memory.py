@@ -116,16 +116,25 @@ def _machine() -> int | None:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def _control_group() -> int | None:
-    group = Path("/sys/fs/cgroup")
+def _control_group(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Give what a control group leaves, of version 2 or 1: a container engine sets its memory limit through it."""
+    left = _left(root, limit="memory.max", used="memory.current", cached="inactive_file")
+    if left is None:
+        names = {"limit": "memory.limit_in_bytes", "used": "memory.usage_in_bytes", "cached": "total_inactive_file"}
+        left = _left(root / "memory", **names)
+    return left
+
+
+def _left(group: Path, *, limit: str, used: str, cached: str) -> int | None:
+    """Give limit less use of a group; cached files are given back when needed, so they are no use."""
     try:
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        used = int((group / "memory.current").read_text(encoding="ascii"))
+        allowed = (group / limit).read_text(encoding="ascii").strip()
+        taken = int((group / used).read_text(encoding="ascii"))
         statistics = (group / "memory.stat").read_text(encoding="ascii").split()
-        used -= int(statistics[statistics.index("inactive_file") + 1])  # cached files, given back when needed
+        taken -= int(statistics[statistics.index(cached) + 1])
     except (OSError, ValueError):
         return None
-    return int(limit) - used if limit.isdigit() else None
+    return int(allowed) - taken if allowed.isdigit() else None
 
 
 def check_memory(need: Need, limit: int | None) -> None:

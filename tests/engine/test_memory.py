@@ -1,3 +1,8 @@
+from pathlib import Path
+
+import pytest
+
+from aimi.engine import memory
 from aimi.engine.memory import available_memory, live_values, need_of
 from aimi.engine.network import Network, network_of
 from aimi.engine.plans import Architecture, Family, Plans
@@ -41,3 +46,27 @@ def test_this_machine_says_what_is_free() -> None:
     free = available_memory()
     assert free is not None
     assert free > 1 << 20
+
+
+def _write_group(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+VERSION_2 = {"memory.max": "1000\n", "memory.current": "700\n", "memory.stat": "anon 1\ninactive_file 200\n"}
+VERSION_1 = {
+    "memory/memory.limit_in_bytes": "1000\n",
+    "memory/memory.usage_in_bytes": "700\n",
+    "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 200\n",
+}
+
+
+@pytest.mark.parametrize("files", [VERSION_2, VERSION_1])
+def test_the_limit_of_a_container_is_seen_in_both_kinds_of_control_group(tmp_path: Path, files: dict[str, str]) -> None:
+    assert memory._control_group(_write_group(tmp_path, files)) == 1000 - (700 - 200)
+
+
+def test_a_control_group_without_a_limit_is_none(tmp_path: Path) -> None:
+    assert memory._control_group(_write_group(tmp_path, VERSION_2 | {"memory.max": "max\n"})) is None
