@@ -1,5 +1,5 @@
 """``python -m aimi``: the command."""
 
-from aimi.cli.main import main
+from aimi.cli.start import main
 
 main()

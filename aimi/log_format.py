@@ -26,13 +26,21 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+def _formatter(*, as_json: bool) -> logging.Formatter:
+    if as_json:
+        return _JsonFormatter()
+    if sys.stderr.isatty():
+        return logging.Formatter("aimi: %(message)s")
+    return logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+
+
 def configure(*, as_json: bool, level: int) -> None:
     """Send the log of AIMI to standard error, and that of libraries nowhere.
 
     Libraries log attribute values and paths, so their records never pass.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_formatter(as_json=as_json))
     for name in ("aimi", "operators"):
         ours = logging.getLogger(name)
         ours.handlers = [handler]

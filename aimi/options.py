@@ -1,6 +1,5 @@
 """What a user may ask of a run: one record, the same for the command, the application and the container."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from types import MappingProxyType
 
 from aimi.errors import UsageError
 
-__all__ = ["ENVIRONMENT", "REGION_SOURCES", "RunOptions", "clock_of_environment"]
+__all__ = ["ENVIRONMENT", "REGION_SOURCES", "RunOptions", "clock_of_environment", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +126,7 @@ _SWITCHES = frozenset(
         "overwrite",
     }
 )
+_LAST_SECOND = 253402300799  # of the year 9999
 _BOOLEANS: Mapping[str, bool] = MappingProxyType(
     {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 )
@@ -141,9 +141,7 @@ def _parse(variable: str, text: str, name: str) -> object:
     if name in CHOICES:
         return choice(text, name, variable)
     if name in _SWITCHES:
-        if text.lower() not in _BOOLEANS:
-            raise UsageError(f"{variable} is neither true nor false.", "Give it 1 or 0.")
-        return _BOOLEANS[text.lower()]
+        return flag({variable: text}, variable)
     if name == "max_memory":
         return memory_size(text, variable)
     return text
@@ -163,24 +161,43 @@ def memory_size(text: str, shown: str) -> int:
     digits = number[:-1] if factor > 1 else number
     try:
         size = int(float(digits) * factor)
-    except ValueError as err:
+    except (ValueError, OverflowError) as err:
         raise UsageError(f"{shown} is no memory size.", "Write it like 8G or 6000M.") from err
     if size <= 0:
         raise UsageError(f"{shown} is not above zero.", "Write it like 8G or 6000M.")
     return size
 
 
-def clock_of_environment() -> Callable[[], datetime]:
-    """Give a clock: the time that SOURCE_DATE_EPOCH names, or the machine's.
+def clock_of_environment(environ: Mapping[str, str]) -> Callable[[], datetime]:
+    """Give a clock: the time that SOURCE_DATE_EPOCH names, or the machine's, local.
+
+    Raises
+    ------
+    UsageError
+        SOURCE_DATE_EPOCH is no number of seconds, or beyond the year 9999.
 
     References
     ----------
     https://reproducible-builds.org/specs/source-date-epoch/
     """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
-        return lambda: datetime.now(UTC)
-    if not epoch.isdigit():
+        return lambda: datetime.now().astimezone()
+    if not (epoch.isascii() and epoch.isdigit() and int(epoch) <= _LAST_SECOND):
         raise UsageError("SOURCE_DATE_EPOCH is no number of seconds.", "Unset it, or give whole seconds since 1970.")
     fixed = datetime.fromtimestamp(int(epoch), UTC)
     return lambda: fixed
+
+
+def flag(environ: Mapping[str, str], variable: str) -> bool:
+    """Read a variable that is true or false; absent or empty is false.
+
+    Raises
+    ------
+    UsageError
+        It is neither.
+    """
+    text = environ.get(variable, "").lower()
+    if text and text not in _BOOLEANS:
+        raise UsageError(f"{variable} is neither true nor false.", "Give it 1 or 0.")
+    return bool(text) and _BOOLEANS[text]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aimi import pipeline
-from aimi.errors import AimiError, ResourceError
+from aimi.dicom.selection import describe
+from aimi.errors import AimiError, ResourceError, SelectionError
 from aimi.pipeline import Job
 
 __all__ = ["Outcome", "settle"]
@@ -58,6 +59,9 @@ def settle(job: Job, work: Callable[[], dict[str, Any]], *, debug: bool = False)
 
 def _refuse(job: Job, error: AimiError, cause: BaseException, *, debug: bool) -> Outcome:
     job.place.discard()
+    if isinstance(error, SelectionError):
+        for candidate in job.record.candidates:
+            logger.warning("%s", describe(candidate))
     level = logging.INFO if error.status == 0 else logging.ERROR
     logger.log(level, "%s", error, exc_info=cause if debug else None, extra={"status": error.status})
     try:

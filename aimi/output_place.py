@@ -7,11 +7,13 @@ touched unless the user says so; the very same result is not made twice.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -133,10 +135,12 @@ class OutputPlace:
         ordered = sorted(files, key=lambda name: (name.endswith(".dcm"), name))
         try:
             staged = [(self._stage(name, files[name]), self._path(name)) for name in ordered]
+            self._require_files([final for _, final in staged])
             old = self.finished_report()
             for partial, final in staged:
                 partial.replace(final)
             self._remove_others(old, files)
+            self._remove_leftovers()
             self._flush_folder()
         except OSError as err:
             self.discard()
@@ -158,9 +162,20 @@ class OutputPlace:
         return partial
 
     def _partial(self, name: str) -> Path:
-        partial = self.folder / f".{self.stem}.{name}.{os.getpid()}{_PARTIAL}"
+        partial = self.folder / f".{self.stem}.{name}.{secrets.token_hex(4)}{_PARTIAL}"
         self._partials.append(partial)
         return partial
+
+    def _require_files(self, finals: Sequence[Path]) -> None:
+        """Find a folder in the place of a file before anything is renamed: half a result would stay."""
+        for final in finals:
+            if final.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+    def _remove_leftovers(self) -> None:
+        """Remove what runs that were killed have left."""
+        for partial in self.folder.glob(f".{self.stem}.*{_PARTIAL}"):
+            partial.unlink(missing_ok=True)
 
     def _flush_folder(self) -> None:
         descriptor = os.open(self.folder, os.O_RDONLY)
@@ -268,4 +283,4 @@ def _refusal(err: OSError) -> OutputError | ResourceError:
     return OutputError(f"The output folder cannot be written ({reason}).", "Name a folder that can be written.")
 
 
-_FULL = {28, 122}  # ENOSPC, EDQUOT
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

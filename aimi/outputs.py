@@ -159,14 +159,14 @@ def _dicom_files(
 def _description(result: Result) -> Description:
     run = list(result.runs.values())[-1]
     spec = run.found.spec
-    is_free = not spec.licence_must_be_accepted
+    is_free = not spec.licence_must_be_accepted or not run.found.is_as_listed
     return Description(
         series_number=_SEGMENTATION_SERIES + result.task.number,
         series_description=f"{result.task.title} AI",
         body_part=result.task.body_part,
         algorithm=Algorithm(
             name=_algorithm_name(result.task, run),
-            version=spec.version,
+            version=run.found.version,
             weights_sha256=run.found.folder.sha256,
             parameters={
                 "device": run.prediction.device,
@@ -231,8 +231,8 @@ def _model_facts(run: ModelRun) -> dict[str, Any]:
     disagreement = prediction.fold_disagreement
     return {
         "name": spec.name,
-        "version": spec.version,
-        "licence": spec.licence,
+        "version": run.found.version,
+        "licence": run.found.licence,
         "weights_sha256": run.found.folder.sha256,
         "folds": list(run.found.folder.folds),
         "device": prediction.device,

@@ -10,7 +10,7 @@ from aimi.dicom import seg_reading, volume
 from aimi.dicom import study as studies
 from aimi.dicom.header import Stack, Study
 from aimi.dicom.seg_reading import SegmentationObject
-from aimi.errors import InputError, OutputError
+from aimi.errors import InputError, OutputError, UsageError
 from aimi.image import Image, LabelMap, Segment
 
 __all__ = ["draw"]
@@ -30,11 +30,15 @@ def draw(segmentation: Path, source: Path, out: Path) -> Path:
 
     Raises
     ------
+    UsageError
+        The picture's name is not that of a PNG.
     InputError
         The segmentation cannot be read, or the study does not hold its series.
     OutputError
         The picture cannot be written.
     """
+    if out.suffix.lower() != ".png":
+        raise UsageError("The picture's name does not end in .png.", "Name a .png with -o.")
     study = studies.read(source)
     found = seg_reading.read(segmentation, study=study)
     stack = _source_stack(found, study)

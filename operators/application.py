@@ -13,7 +13,6 @@ from typing import Any
 from aimi import batch, outcome, pipeline
 from aimi.errors import AimiError
 from aimi.models import store
-from aimi.options import clock_of_environment
 from aimi.output_place import OutputPlace
 from aimi.run_record import RunRecord
 from aimi.tasks.task import Task
@@ -88,7 +87,7 @@ def _job(task: Task, launched: Launched, place: OutputPlace) -> pipeline.Job:
         place=place,
         models=models,
         demo=is_demo,
-        clock=clock_of_environment(),
+        clock=launched.clock,
         record=RunRecord(),
         progress=pipeline.log_progress(),
     )

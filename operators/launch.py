@@ -15,12 +15,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from aimi import log_format
 from aimi.errors import AimiError, UsageError
 from aimi.interruption import Interruption
-from aimi.options import RunOptions
+from aimi.options import RunOptions, clock_of_environment, flag
 
 __all__ = ["Launched", "launch"]
 
@@ -40,6 +41,7 @@ class Launched:
     folder: Path
     models: str | None
     debug: bool
+    clock: Callable[[], datetime]
     interruption: Interruption
 
 
@@ -63,6 +65,7 @@ def launch(
     log_format.configure(as_json=bool(environ.get("AIMI_LOG_JSON")), level=_LEVELS[parsed.log_level])
     logger.info("Starting")
     try:
+        log_format.configure(as_json=flag(environ, "AIMI_LOG_JSON"), level=_LEVELS[parsed.log_level])
         launched = _launched(parsed, environ, watching)
     except AimiError as err:
         logger.error("%s", err, extra={"status": err.status})  # noqa: TRY400  (one sentence)
@@ -78,7 +81,15 @@ def _launched(parsed: argparse.Namespace, environ: Mapping[str, str], interrupti
     if not source.exists():
         raise UsageError("The input does not exist.", "Name a folder or file with -i.")
     folder = _path(parsed.output, _OUTPUT_VARIABLES, environ, "output (-o)")
-    return Launched(options, source, folder, parsed.model, bool(environ.get("AIMI_DEBUG")), interruption)
+    return Launched(
+        options=options,
+        source=source,
+        folder=folder,
+        models=parsed.model,
+        debug=flag(environ, "AIMI_DEBUG"),
+        clock=clock_of_environment(environ),
+        interruption=interruption,
+    )
 
 
 def _path(named: str | None, variables: Sequence[str], environ: Mapping[str, str], what: str) -> Path:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aimi.errors import UsageError
-from aimi.options import ENVIRONMENT, RunOptions, clock_of_environment, memory_size
+from aimi.options import ENVIRONMENT, RunOptions, clock_of_environment, flag, memory_size
 
 
 def test_every_option_has_a_variable() -> None:
@@ -41,12 +41,24 @@ def test_options_without_influence_are_not_part_of_the_identity() -> None:
     assert RunOptions(series_uid="1").identity() != RunOptions().identity()
 
 
-def test_source_date_epoch_stops_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    assert clock_of_environment()().isoformat() == "1970-01-02T00:00:00+00:00"
+def test_source_date_epoch_stops_the_clock() -> None:
+    assert clock_of_environment({"SOURCE_DATE_EPOCH": "86400"})().isoformat() == "1970-01-02T00:00:00+00:00"
 
 
-def test_a_source_date_epoch_that_is_no_number_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+@pytest.mark.parametrize("epoch", ["yesterday", "", "\u00b2", "1e9", "9" * 20, "-5"])
+def test_a_source_date_epoch_that_is_no_number_is_wrong_usage(epoch: str) -> None:
     with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
-        clock_of_environment()
+        clock_of_environment({"SOURCE_DATE_EPOCH": epoch})
+
+
+@pytest.mark.parametrize("size", ["inf", "1e400", "nan"])
+def test_a_size_without_end_is_wrong_usage(size: str) -> None:
+    with pytest.raises(UsageError, match="no memory size"):
+        memory_size(size, "--max-memory")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0", False), ("false", False), ("1", True), ("YES", True), ("", False)]
+)
+def test_a_flag_is_what_it_says(text: str, expected: bool) -> None:
+    assert flag({"AIMI_DEBUG": text}, "AIMI_DEBUG") is expected

@@ -79,3 +79,16 @@ def test_what_is_not_finished_is_removed(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         place.write({"report.json": b"{}", "seg.dcm": b""})
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
+
+
+def test_a_folder_in_the_place_of_a_file_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "liver_ct.seg.dcm").mkdir()
+    with pytest.raises(OutputError):
+        OutputPlace(tmp_path, "liver_ct", overwrite=True).write({"report.json": b"{}", "seg.dcm": b""})
+    assert os.listdir(tmp_path) == ["liver_ct.seg.dcm"]
+
+
+def test_what_a_killed_run_left_goes_with_the_next_result(tmp_path: Path) -> None:
+    (tmp_path / ".liver_ct.seg.dcm.0badcafe.partial").write_bytes(b"half")
+    finish(tmp_path)
+    assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []

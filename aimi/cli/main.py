@@ -4,14 +4,13 @@ Only typer is imported here; what a command needs is imported when it runs, so t
 """
 
 import logging
-import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 import aimi
+from aimi import log_format
 from aimi.cli import (
     convert_command,
     models_command,
@@ -27,6 +26,10 @@ from aimi.errors import AimiError
 from aimi.interruption import Interruption
 
 __all__ = ["app", "main"]
+
+logger = logging.getLogger(__name__)
+
+_ROOT_FLAGS = ("--debug", "--log-json")
 
 app = typer.Typer(
     name="aimi",
@@ -66,11 +69,10 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    from aimi import log_format
-
+    state: State = context.ensure_object(State)
+    state.debug, state.log_json = debug, log_json
     quiet = logging.INFO if log_json or not sys.stderr.isatty() else logging.WARNING
     log_format.configure(as_json=log_json, level=logging.DEBUG if debug else quiet)
-    context.obj = State(debug, log_json, context.obj or Interruption())
 
 
 app.command("tasks")(tasks_command.tasks)
@@ -94,21 +96,22 @@ def main(interruption: Interruption | None = None) -> None:
     watching = interruption or Interruption()
     if interruption is None:
         watching.watch()
+    state = State(interruption=watching)
+    log_format.configure(as_json=False, level=logging.WARNING)
     try:
-        status = typer.main.get_command(app)(standalone_mode=False, obj=watching)
-    except click.ClickException as err:
-        err.show()
-        sys.exit(err.exit_code)
-    except click.Abort:
-        sys.exit(130)
+        # typer prints wrong usage itself and ends with 2
+        typer.main.get_command(app)(_root_options_first(sys.argv[1:]), prog_name="aimi", obj=state)
     except AimiError as err:
-        if "--debug" in sys.argv or os.environ.get("AIMI_DEBUG"):
-            raise
-        typer.echo(f"aimi: {err}", err=True)
+        logger.error("%s", err, exc_info=err if state.debug else None, extra={"status": err.status})  # noqa: TRY400
         sys.exit(err.status)
     except Exception as err:
-        if "--debug" in sys.argv or os.environ.get("AIMI_DEBUG"):
-            raise
-        typer.echo(f"aimi: a defect of AIMI ({type(err).__name__}); --debug shows where. Please report it.", err=True)
+        message = f"AIMI failed with a defect of its own ({type(err).__name__}); --debug shows where. Please report it."
+        logger.error("%s", message, exc_info=err if state.debug else None, extra={"status": 1})  # noqa: TRY400
         sys.exit(1)
-    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _root_options_first(arguments: list[str]) -> list[str]:
+    """Let ``--debug`` and ``--log-json`` stand behind the command's name, too."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = [argument for argument in arguments[:end] if argument in _ROOT_FLAGS]
+    return found + [argument for argument in arguments[:end] if argument not in _ROOT_FLAGS] + arguments[end:]

@@ -1,6 +1,8 @@
 """``aimi run``: annotate one case."""
 
 import os
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aimi.cli.state import State
-from aimi.options import CHOICES, ENVIRONMENT, RunOptions, choice, memory_size
+from aimi.options import CHOICES, ENVIRONMENT, RunOptions, choice, clock_of_environment, memory_size
 
 if TYPE_CHECKING:
     from aimi.output_place import OutputPlace
@@ -113,6 +115,7 @@ def run(
 
     A repeated run into the same folder answers "already done". NIfTI in gives NIfTI out on the same voxels.
     """
+    clock = clock_of_environment(os.environ)
     from aimi import batch, outcome, pipeline
     from aimi.cli.console import print_json, progress
     from aimi.errors import UsageError
@@ -123,27 +126,27 @@ def run(
     options = RunOptions(
         study_uid=study,
         series_uid=series,
-        rule_set=None if rules is None else choice(rules, "rule_set", "--rules"),
+        rule_set=None if rules is None else choice(rules, "rule_set", "--rules (AIMI_RULE_SET)"),
         allow_non_contrast=allow_non_contrast,
         all_matching=all_matching,
         allow_partial_ct=allow_partial_ct,
         register=register,
-        grid=None if grid is None else choice(grid, "grid", "--grid"),
+        grid=None if grid is None else choice(grid, "grid", "--grid (AIMI_GRID)"),
         region=region,
         fast_region=fast_region,
-        segmentation_type=choice(seg_type, "segmentation_type", "--seg-type"),
-        device=choice(device, "device", "--device"),
-        precision=choice(precision, "precision", "--precision"),
-        ensemble=None if ensemble is None else choice(ensemble, "ensemble", "--ensemble"),
+        segmentation_type=choice(seg_type, "segmentation_type", "--seg-type (AIMI_SEG_TYPE)"),
+        device=choice(device, "device", "--device (AIMI_DEVICE)"),
+        precision=choice(precision, "precision", "--precision (AIMI_PRECISION)"),
+        ensemble=None if ensemble is None else choice(ensemble, "ensemble", "--ensemble (AIMI_ENSEMBLE)"),
         mirroring=mirror,
-        max_memory=None if max_memory is None else memory_size(max_memory, "--max-memory"),
+        max_memory=None if max_memory is None else memory_size(max_memory, "--max-memory (AIMI_MAX_MEMORY)"),
         secondary_capture=secondary_capture,
         overwrite=overwrite,
     )
     if not source.exists():
         raise UsageError(f"The input {source} does not exist.", "Name a DICOM folder or file, or a NIfTI file.")
     place = OutputPlace(out, get(task).name, options.overwrite)
-    job = _job(task, options, place, models)
+    job = _job(task, options, place, models, clock)
     state.interruption.add(place.discard)
     with progress() as show:
         shown = pipeline.with_progress(job, show)
@@ -155,14 +158,13 @@ def run(
         _print_result(end.report, out)
     elif end.status == 0:
         typer.echo(end.message)
-    else:
-        typer.echo(f"aimi: {end.message}", err=True)
     raise typer.Exit(end.status)
 
 
-def _job(task: str, options: RunOptions, place: "OutputPlace", models: str | None) -> "Job":
+def _job(
+    task: str, options: RunOptions, place: "OutputPlace", models: str | None, clock: Callable[[], datetime]
+) -> "Job":
     from aimi.models import store
-    from aimi.options import clock_of_environment
     from aimi.pipeline import Job
     from aimi.run_record import RunRecord
     from aimi.tasks import get
@@ -175,7 +177,7 @@ def _job(task: str, options: RunOptions, place: "OutputPlace", models: str | Non
         place=place,
         models=folder,
         demo=is_demo,
-        clock=clock_of_environment(),
+        clock=clock,
         record=RunRecord(),
     )
 

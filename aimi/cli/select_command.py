@@ -1,5 +1,6 @@
 """``aimi select``: which series a task would take, and why; no pixels are read."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,8 @@ import typer
 from aimi.cli.state import State
 
 __all__ = ["select"]
+
+logger = logging.getLogger(__name__)
 
 
 def select(
@@ -55,6 +58,5 @@ def select(
     if view.error is not None:
         if state.debug:
             raise view.error
-        if not as_json:
-            typer.echo(f"aimi: {view.error}", err=True)
+        logger.error("%s", view.error, extra={"status": view.error.status})
         raise typer.Exit(view.error.status)

@@ -1,16 +1,16 @@
-"""What the root command knows and every command may ask."""
+"""What the root command finds out and every command may ask."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aimi.interruption import Interruption
 
 __all__ = ["State"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class State:
-    """Options given before the command's name."""
+    """Options given before the command's name; set once, by the root command."""
 
-    debug: bool
-    log_json: bool
-    interruption: Interruption
+    debug: bool = False
+    log_json: bool = False
+    interruption: Interruption = field(default_factory=Interruption)

@@ -10,14 +10,14 @@ A derived UID is ``2.25.`` and 128 bits as a decimal number (PS3.5 B.2), at most
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-__all__ = ["CLOCK_KEYWORDS", "PLACEHOLDER", "content_clock", "content_digest", "derive_uid", "identify"]
+__all__ = ["CLOCK_KEYWORDS", "PLACEHOLDER", "content_digest", "derive_uid", "identify"]
 
 PLACEHOLDER = "2.25.0"
 """What stands for a UID that is still to be derived."""
@@ -85,21 +85,3 @@ def identify(dataset: Dataset, now: datetime) -> bytes:
     for keyword in CLOCK_KEYWORDS:
         setattr(dataset, keyword, now.strftime("%Y%m%d" if keyword.endswith("Date") else "%H%M%S"))
     return digest
-
-
-def content_clock(environment: Mapping[str, str]) -> Callable[[], datetime]:
-    """Give the clock of an environment: SOURCE_DATE_EPOCH (seconds, UTC) if it is set, else the local time.
-
-    Raises
-    ------
-    ValueError : if SOURCE_DATE_EPOCH is no whole number.
-
-    References
-    ----------
-    reproducible-builds.org, SOURCE_DATE_EPOCH specification.
-    """
-    epoch = environment.get("SOURCE_DATE_EPOCH")
-    if not epoch:
-        return lambda: datetime.now().astimezone()
-    moment = datetime.fromtimestamp(int(epoch), tz=UTC)
-    return lambda: moment

@@ -25,9 +25,28 @@ class FoundModel:
     folder: ModelFolder
 
     @property
+    def is_as_listed(self) -> bool:
+        """Tell whether the weights are of the generation that the catalogue lists (DECISIONS 4.2).
+
+        The records give no checksum of the published weights: a folder of the other generation is known to be
+        another model, one of the same is believed to be what its name says.
+        """
+        return self.folder.version == self.spec.generation
+
+    @property
     def algorithm_name(self) -> str:
-        """The catalogue's name for weights of the listed generation, otherwise the folder's own (DECISIONS 4.2)."""
-        return self.spec.algorithm_name if self.folder.version == self.spec.generation else self.folder.dataset
+        """The catalogue's name, or that of the folder's own data set for another model in its place."""
+        return self.spec.algorithm_name if self.is_as_listed else self.folder.dataset
+
+    @property
+    def version(self) -> str:
+        """The catalogue's version, or the beginning of the weights' hash for another model in its place."""
+        return self.spec.version if self.is_as_listed else self.folder.sha256[:12]
+
+    @property
+    def licence(self) -> str:
+        """The catalogue's licence; that of another model in its place is not known."""
+        return self.spec.licence if self.is_as_listed else "not known"
 
 
 def default_folder(environ: Mapping[str, str]) -> Path | None:
@@ -53,7 +72,8 @@ def folder_of(named: str | None, environ: Mapping[str, str]) -> tuple[Path | Non
 
 def is_present(spec: ModelSpec, folder: Path | None) -> bool:
     """Tell whether a models folder has a sub-folder for this model."""
-    return folder is not None and (folder / spec.name).is_dir()
+    # os.path says no where Path raises: a folder that may not be looked into
+    return folder is not None and os.path.isdir(folder / spec.name)  # noqa: PTH112
 
 
 def find(spec: ModelSpec, folder: Path | None) -> FoundModel:
@@ -64,9 +84,13 @@ def find(spec: ModelSpec, folder: Path | None) -> FoundModel:
     ModelError
         There is no such folder, it is not whole, or it is a model of other channels or labels.
     """
-    if folder is None or not (folder / spec.name).is_dir():
+    if folder is None or not is_present(spec, folder):
         raise ModelError(f"The model {spec.name} is missing.", _how_to_get(spec))
-    found = open_folder(folder / spec.name)
+    try:
+        found = open_folder(folder / spec.name)
+    except OSError as err:
+        reason = os.strerror(err.errno) if err.errno else type(err).__name__
+        raise ModelError(f"The folder of model {spec.name} cannot be read ({reason}).", "Let it be read.") from err
     if found.channels != len(spec.channels):
         raise ModelError(
             f"The folder of model {spec.name} has {found.channels} input channels, not {len(spec.channels)}.",

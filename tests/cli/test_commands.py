@@ -131,6 +131,58 @@ def _fill(argument: str, places: dict[str, str]) -> str:
     return argument
 
 
+WRONG_USAGE = [
+    ["foo"],
+    ["--nope"],
+    ["models"],
+    ["run", "liver_ct", "STUDY"],
+    ["convert", "a"],
+    ["run", "liver_ct", "STUDY", "-o", "OUT", "--nope"],
+    ["run", "liver_ct", "STUDY", "-o", "OUT", "--max-memory", "inf"],
+    ["sample", "liver_ct", "OUT", "--seed", "x"],
+    ["preview", "a.dcm", "STUDY", "-o", "OUT.dcm"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG_USAGE, ids=" ".join)
+def test_wrong_usage_ends_with_2_and_names_no_defect_of_ours(arguments: list[str], study: Path, tmp_path: Path) -> None:
+    filled = [_fill(argument, {"STUDY": str(study), "OUT": str(tmp_path / "out")}) for argument in arguments]
+    ended = process(*filled)
+    assert ended.returncode == 2, ended.stderr
+    assert "defect" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("variable", ["AIMI_MIRROR", "SOURCE_DATE_EPOCH", "AIMI_DEBUG", "AIMI_MAX_MEMORY"])
+def test_a_variable_without_sense_is_wrong_usage(
+    variable: str, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "maybe")
+    ended = process("run", "liver_ct", study, "-o", tmp_path / "out")
+    assert ended.returncode == 2, ended.stderr
+    assert "defect" not in ended.stderr
+
+
+def test_debug_that_is_off_shows_no_traceback(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIMI_DEBUG", "0")
+    assert "Traceback" not in process("run", "liver_ct", study, "-o", tmp_path / "out").stderr
+
+
+def test_root_options_may_stand_behind_the_command(study: Path, tmp_path: Path) -> None:
+    ended = process("run", "liver_ct", study, "-o", tmp_path / "out", "--log-json")
+    assert ended.returncode == 6
+    assert all(line.startswith("{") for line in ended.stderr.splitlines())
+
+
+@pytest.mark.torch
+def test_a_refused_selection_names_each_series_and_why(tmp_path: Path) -> None:
+    source = write_made(tmp_path / "mr", Made(np.zeros((9, 8, 8), np.int16), modality="MR"))
+    make = make_threshold_model(tmp_path / "models" / "Task773_Liver", (2.5, 0.9, 0.7), 100.0)
+    ended = process("run", "liver_ct", source, "-o", tmp_path / "out", "-m", make.parent)
+    assert ended.returncode == 3
+    assert "It is MR, not CT" in ended.stderr
+
+
 def test_a_missing_model_is_one_sentence_without_traceback(study: Path, tmp_path: Path) -> None:
     ended = process("run", "liver_ct", study, "-o", tmp_path / "out")
     assert ended.returncode == 6

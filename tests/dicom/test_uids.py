@@ -3,14 +3,13 @@
 import doctest
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from aimi.dicom import uids
-from aimi.dicom.uids import CLOCK_KEYWORDS, content_clock, content_digest, derive_uid, identify
+from aimi.dicom.uids import CLOCK_KEYWORDS, content_digest, derive_uid, identify
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -101,18 +100,3 @@ def test_times_are_the_clocks_and_the_file_meta_names_the_instance() -> None:
     identify(ds, NOON)
     assert [ds[keyword].value for keyword in CLOCK_KEYWORDS] == ["20260102", "120000"] * 3
     assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
-
-
-def test_source_date_epoch_stops_the_clock() -> None:
-    clock = content_clock({"SOURCE_DATE_EPOCH": "86400"})
-    assert clock() == clock() == datetime(1970, 1, 2, tzinfo=UTC)
-
-
-def test_without_source_date_epoch_the_clock_runs() -> None:
-    before = datetime.now(tz=UTC)
-    assert before <= content_clock({})() <= datetime.now(tz=UTC)
-
-
-def test_source_date_epoch_must_be_a_number() -> None:
-    with pytest.raises(ValueError, match="invalid literal"):
-        content_clock({"SOURCE_DATE_EPOCH": "yesterday"})
