@@ -3,11 +3,12 @@
 #
 # Uses the container engine that DOCKER_HOST or the machine offers; where there is none, starts one of its own below
 # build/ and removes it afterwards. Where no engine can be had this fails, unless AIMI_NO_CONTAINER=1 says otherwise.
-# AIMI_BASE_IMAGE names a base with Python 3.11; without it one is made of Debian packages.
+# AIMI_BASE_IMAGE names a base with Python 3.11; without it one is made of Debian packages. AIMI_CONTAINER_FOLDER is
+# another place than build/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-work="$PWD/build/container"
-engine="$PWD/build/engine"
+work="${AIMI_CONTAINER_FOLDER:-$PWD/build}/container"
+engine="${AIMI_CONTAINER_FOLDER:-$PWD/build}/ci-engine"
 image="aimi-ci-liver-ct:check"
 base="${AIMI_BASE_IMAGE:-aimi-ci-base:bookworm}"
 python="$PWD/.venv/bin/python"

@@ -234,6 +234,23 @@ def wait_for_line(container: str, words: str) -> None:
     raise CheckError(f"the log never said {words!r}: {ended.stderr}")
 
 
+def check_too_little_memory(subject: Subject) -> str:
+    """A model whose tiles do not fit the container's limit: status 5 and a report, not the end by the kernel."""
+    output, models = subject.folder("memory"), subject.folder("large-models")
+    shutil.copytree(subject.models / "DEMO-liver-ct", models / "DEMO-liver-ct")
+    plans = json.loads((models / "DEMO-liver-ct" / "plans.json").read_bytes())
+    for configuration in plans["configurations"].values():
+        configuration["patch_size"] = [512, 512, 512]
+    (models / "DEMO-liver-ct" / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
+    for path in (models / "DEMO-liver-ct").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    mounts = (*mounted(subject.sample, output), "-v", f"{models}:/models:ro", "-e", "AIMI_DEMO_MODELS=/models")
+    ended = run(subject, *STRICT, "--memory", "1g", *mounts)
+    require(ended.status == 5, f"too little memory ended with {ended.status}: {ended.messages}")  # noqa: PLR2004
+    require(report_of(output)["status"] == 5 and not results(output), "no report of it")  # noqa: PLR2004
+    return "status 5 and a report"
+
+
 def check_as_workflow_manager(subject: Subject) -> str:
     """The gateway's folders with JSON beside each object; entrypoint, command and variables as the Docker plugin."""
     payload, output = subject.folder("payload"), subject.folder("artifacts")
@@ -363,6 +380,7 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     check_no_input,
     check_damaged,
     check_ended_early,
+    check_too_little_memory,
     check_as_workflow_manager,
     check_as_mercure,
     check_as_kaapana,

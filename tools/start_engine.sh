@@ -27,7 +27,9 @@ start() {
     dockerd --data-root "$folder/data" --exec-root "$folder/exec" -H "unix://$socket" -p "$folder/docker.pid" \
         --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2 \
         --add-runtime "nvidia=$(command -v runc)" >"$folder/dockerd.log" 2>&1 &
-    for _ in $(seq 120); do
+    daemon=$!
+    for _ in $(seq 240); do
+        kill -0 "$daemon" 2>/dev/null || break
         if DOCKER_HOST="unix://$socket" docker info >/dev/null 2>&1; then
             echo "unix://$socket"
             return 0
