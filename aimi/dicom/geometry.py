@@ -42,6 +42,8 @@ _ORTHONORMAL: Final = 1e-3
 _LARGEST_TILT: Final = 0.5
 _LARGEST_DRIFT: Final = 0.5
 _GAP_DIGITS: Final = 6
+# The cosine of 45 degrees: a plane that is steeper against a stack follows another axis.
+_STEEPEST: Final = math.sqrt(0.5)
 
 Points = npt.NDArray[np.float64]
 
@@ -265,24 +267,48 @@ def _find_shear(planes: Sequence[Plane], offsets: Points, axes: Axes, spacing: V
 
 
 def count_continuing(stack: Stack, planes: Sequence[Plane]) -> int:
-    """Count planes whose first voxel lies where the slice before the first or after the last would start.
+    """Count planes that lie where the slice before the first or after the last would be.
 
-    They may have another orientation, size or spacing: a slice turned about its corner, or cut to another
-    matrix, keeps that corner. Within a quarter of a gap along the normal, and half a gap across it.
+    They may have another matrix, spacing or orientation. A plane about as steep as the stack's continues it if
+    its center or its first voxel is within a quarter of a gap of that place along the normal and its field of
+    view overlaps that of the end slice, whatever its corner: a slice that was reconstructed at another spacing
+    keeps its center. A steeper one does if its first voxel is where that slice's would be (within half a gap
+    across the normal): a slice turned about its corner; a localizer that only passes by is none.
     """
     axes = mean_axes(stack.planes)
     if axes is None or stack.spacing is None:
         return 0
     gap = stack.spacing[0]
-    ends = positions_of(stack.planes)[[0, -1]]
-    expected = ends + np.array([[-gap], [gap]]) * axes.normal
-    count = 0
-    for position in positions_of(planes):
-        shift = position - expected
-        along = np.abs(shift @ axes.normal)
-        across = np.linalg.norm(shift - np.outer(shift @ axes.normal, axes.normal), axis=1)
-        count += bool(np.any((along <= gap / 4) & (across <= gap / 2)))
-    return count
+    fields = [(_field(stack, stack.planes[end]), step * axes.normal) for end, step in ((0, -gap), (-1, gap))]
+    return sum(
+        any(_continues(_field(stack, plane), end + step, axes, gap, plane) for end, step in fields) for plane in planes
+    )
+
+
+def _field(stack: Stack, plane: Plane) -> Points:
+    """Give the first voxel's center and the four outer corners of a plane, shape (5, 3), mm."""
+    pixels = stack.instances[plane.instance].pixels
+    position = positions_of([plane])
+    orientation = np.asarray(plane.orientation, np.float64).reshape(2, 3)
+    between_rows, between_columns = plane.pixel_spacing or (0.0, 0.0)
+    steps = orientation * [[between_columns], [between_rows]]
+    ends = [(x - 0.5, y - 0.5) for x in (0, max(1, pixels.columns)) for y in (0, max(1, pixels.rows))]
+    return np.concatenate([position, position + np.array(ends) @ steps])
+
+
+def _continues(field: Points, expected: Points, axes: Axes, gap: float, plane: Plane) -> bool:
+    """Tell whether a plane's field of view is where the one next to the end of a stack would be."""
+    own = axes_of(plane.orientation or ())
+    shift = field[0] - expected[0]
+    along = abs(float(shift @ axes.normal))
+    if own is None or abs(float(own.normal @ axes.normal)) < _STEEPEST:
+        across = float(np.linalg.norm(shift - (shift @ axes.normal) * axes.normal))
+        return along <= gap / 4 and across <= gap / 2
+    center = abs(float((field[1:] - expected[1:]).mean(axis=0) @ axes.normal))
+    in_plane = np.stack([axes.row, axes.column], axis=1)
+    one, other = field[1:] @ in_plane, expected[1:] @ in_plane
+    overlap = np.minimum(one.max(axis=0), other.max(axis=0)) - np.maximum(one.min(axis=0), other.min(axis=0))
+    return min(along, center) <= gap / 4 and bool(np.all(overlap > 0))
 
 
 def _count(number: int, one: str, several: str) -> str:

@@ -244,17 +244,36 @@ def test_stack_of_one_slice_has_no_affine(tmp_path: Path) -> None:
         stack_affine(stack)
 
 
+def read_regular(folder: Path) -> Stack:
+    """Give a stack of the planes that :func:`make_planes` makes."""
+    stack = read_stack(write_made(folder / "a", Made(np.zeros((12, 4, 5), np.int16), spacing=(3.0, *SPACING))))
+    return replace(stack, planes=tuple(make_planes(REGULAR)), spacing=(3.0, *SPACING))
+
+
 @pytest.mark.parametrize(("offset", "count"), [(-3.0, 1), (36.0, 1), (-2.0, 0), (39.0, 0), (15.0, 0)])
 def test_plane_continues_a_stack_where_its_next_slice_would_be(tmp_path: Path, offset: float, count: int) -> None:
-    stack = read_stack(write_oriented(tmp_path / "a", AXIAL))
-    longer = replace(stack, planes=tuple(make_planes(REGULAR)), spacing=(3.0, *SPACING))
+    longer = read_regular(tmp_path)
     assert count_continuing(longer, make_planes([offset])) == count
 
 
-def test_plane_beside_the_next_position_does_not_continue_the_stack(tmp_path: Path) -> None:
-    stack = read_stack(write_oriented(tmp_path / "a", AXIAL))
-    longer = replace(stack, planes=tuple(make_planes(REGULAR)), spacing=(3.0, *SPACING))
+@pytest.mark.parametrize(
+    ("shift", "count"), [((2.0, 0.0), 1), ((3.4, 0.0), 1), ((3.6, 0.0), 0), ((0.0, 3.5), 1), ((0.0, -3.7), 0)]
+)
+def test_plane_continues_a_stack_if_their_fields_of_view_overlap(
+    tmp_path: Path, shift: tuple[float, float], count: int
+) -> None:
+    longer = read_regular(tmp_path)
     (next_plane,) = make_planes([36.0])
     assert next_plane.position is not None
     x, y, z = next_plane.position
-    assert count_continuing(longer, [replace(next_plane, position=(x + 2.0, y, z))]) == 0
+    assert count_continuing(longer, [replace(next_plane, position=(x + shift[0], y + shift[1], z))]) == count
+
+
+def test_localizer_whose_center_passes_the_next_position_does_not_continue_the_stack(tmp_path: Path) -> None:
+    longer = read_regular(tmp_path)
+    (next_plane,) = make_planes([36.0])
+    assert next_plane.position is not None
+    x, y, z = next_plane.position
+    coronal = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
+    assert count_continuing(longer, [replace(next_plane, orientation=coronal)]) == 1
+    assert count_continuing(longer, [replace(next_plane, orientation=coronal, position=(x, y, z + 1.35))]) == 0

@@ -257,7 +257,25 @@ def test_screenshot_in_a_series_is_no_defect_of_its_volume(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"Rows": 3}, {"PixelSpacing": [1.8, 1.4]}, {"ImageOrientationPatient": [0, 1, 0, -1, 0, 0]}]
+    "attributes",
+    [
+        {"Rows": 3},
+        {"PixelSpacing": [1.8, 1.4]},
+        {"PixelSpacing": [1.8, 1.4], "ImagePositionPatient": [-21.4, -31.35, -73.0]},
+        {"Rows": 3, "ImagePositionPatient": [-20.0, -29.55, -73.0]},
+        {"ImageOrientationPatient": [0, 1, 0, -1, 0, 0]},
+        {"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]},
+        {"ImageOrientationPatient": [1, 0, 0, 0, 0.8, 0.6], "ImagePositionPatient": [-20.0, -29.73, -73.81]},
+    ],
+    ids=[
+        "cut",
+        "coarser",
+        "coarser about its center",
+        "cut about its center",
+        "turned in its plane",
+        "turned about its corner",
+        "tilted about its center",
+    ],
 )
 def test_odd_end_slice_does_not_vanish(tmp_path: Path, attributes: Mapping[str, Any]) -> None:
     slices = make_part(count=10)
