@@ -27,6 +27,7 @@ __all__ = ["align", "find_region", "region_digest", "region_on", "require_fittin
 
 _OUTSIDE = {"HU": resample.AIR_HU}
 _OWN = REGION_SOURCES[1]
+_MOST_NAMED = 10
 _Numbers = npt.NDArray[np.uint8]
 
 
@@ -63,7 +64,8 @@ def _named(job: Job) -> str:
     """Tell what a region must show."""
     required = () if job.task.region is None else job.task.region.required[job.rule_set]
     names = [name.replace("_", " ") for name, number in classes.ANATOMY.items() if number in required]
-    return f"It needs one of: {', '.join(names)}."
+    shown = names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "..."]
+    return f"It needs one of: {', '.join(shown)}."
 
 
 def region_digest(job: Job) -> str:
@@ -134,10 +136,8 @@ def _read_region(job: Job, path: Path) -> LabelMap:
             "Name one that was made from this study.",
         )
     numbers = [classes.anatomy_of(mask.segment) for mask in found.masks]
-    if not any(numbers):
-        raise InputError(
-            "The segmentation shows no organ that is known.", "Name one with lungs, or breasts and organs."
-        )
+    if job.task.region is not None and not set(numbers) & set(job.task.region.required[job.rule_set]):
+        raise InputError("The segmentation shows none of what findings are judged against.", _named(job))
     unknown = sum(number == 0 for number in numbers)
     if unknown:
         sentence = f"{unknown} of {len(numbers)} segments of the region's file are no organ that is known."

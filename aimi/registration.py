@@ -23,6 +23,7 @@ _SEED = 20260101
 _STEP_MM = 8.0
 _SMALLEST_STEP_MM = 0.02
 _ITERATIONS = 200
+_DIGITS_MM = 3
 _CT_RANGE = (-1000.0, 400.0)
 _PET_PERCENTILE = 99.5
 
@@ -70,11 +71,11 @@ def register(fixed: Image, moving: Image) -> Registration:
         raise InputError(
             "PET and CT could not be registered: they overlap too little.", "Send images of one part of the body."
         ) from err
-    x, y, z = (-float(value) for value in found.GetParameters())
+    x, y, z = (-round(float(value), _DIGITS_MM) for value in found.GetParameters())
     iterations = int(method.GetOptimizerIteration())
     return Registration(
         translation=(x, y, z),
-        metric=float(method.GetMetricValue()),
+        metric=round(float(method.GetMetricValue()), 6),
         iterations=iterations,
         stop="iterations" if iterations >= _ITERATIONS else "converged",
     )
@@ -91,6 +92,7 @@ def move(image: Image, translation: Vector) -> Image:
 def _method(sitk: Any) -> Any:  # noqa: ANN401 - SimpleITK has no types
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
+    method.SetNumberOfWorkUnits(1)
     method.SetMetricAsMattesMutualInformation(_BINS)
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentage(_SAMPLES, _SEED)
@@ -106,6 +108,8 @@ def _prepared(sitk: Any, image: Image) -> Any:  # noqa: ANN401 - SimpleITK has n
     """Give an image with its range cut to what shows the body: HU, or a PET's lower 99.5 %."""
     values = image.volume.array.astype(np.float32)
     low, high = _CT_RANGE if image.units == "HU" else (0.0, float(np.percentile(values, _PET_PERCENTILE)))
+    if high <= values.min() or low >= values.max():  # nothing of the image lies in that range
+        low, high = float(values.min()), float(values.max())
     prepared = sitk.GetImageFromArray(np.clip(values, low, high))
     directions = np.array(image.volume.unit_vectors())[::-1]
     prepared.SetSpacing([float(step) for step in image.volume.spacing[::-1]])

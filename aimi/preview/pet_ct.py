@@ -1,8 +1,9 @@
 """The picture of a PET/CT result: the PET as a projection with the lesions outlined, beside fused slices.
 
-The projection is the maximum along the patient's front-back axis, inverted grey, as readers look at a PET first. The
-slices go through the largest lesion: the CT in grey, at its own resolution, under the PET in color; outlines as in
-every picture. Layout of the slices: :mod:`aimi.preview.layout`, moved to the right of the projection.
+The projection is the maximum along the patient's front-back axis, inverted grey, as readers look at a PET first; a
+short field of view leaves room for one from the side. The slices go through the largest lesion: the CT in grey, at its
+own resolution, under the PET in color; outlines as in every picture. Layout of the slices: :mod:`aimi.preview.layout`,
+moved to the right of the projection.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from aimi.preview.window import SOFT_TISSUE, Window, default_window, suv_window,
 __all__ = ["render_pet_ct"]
 
 _PROJECTION_WIDTH = 560
+_LEAST_OF_ALONE = 0.8
+_SIDES = {Plane.CORONAL: "front", Plane.SAGITTAL: "left"}
 _OPACITY = 0.75
 _MOST_FINE = 8
 _HEAT = ((0.0, (0, 0, 0)), (0.35, (170, 20, 0)), (0.65, (255, 130, 0)), (0.85, (255, 225, 60)), (1.0, (255, 255, 255)))
@@ -57,19 +60,21 @@ def render_pet_ct(
     suv_per_unit : the factor from the PET's values to SUV; None where there is none.
     """
     window = default_window(pet, "PT") if suv_per_unit is None else suv_window(suv_per_unit)
-    layout, projection = _lay_out(labels, lesions)
+    layout, projections = _lay_out(labels, lesions)
     colors = {segment.number: segment.color for segment in labels.segments}
     picture = Picture.new("RGB", (layout.width, layout.height), drawing.BACKGROUND)
     draw = ImageDraw.Draw(picture)
     drawing.draw_frame_of_picture(draw, layout, text, f"PT {window.caption}   CT {SOFT_TISSUE.caption}")
-    draw.rectangle(drawing.corners_of(projection.box), fill=drawing.ON_LIGHT.halo)
-    marked = np.where(regions.mask_of(labels.labels, lesions), labels.labels, np.uint8(0))
-    _paste(picture, projection, _project(pet, labels.with_labels(marked), projection, window, colors))
+    marked = labels.with_labels(np.where(regions.mask_of(labels.labels, lesions), labels.labels, np.uint8(0)))
+    for projection in projections:
+        draw.rectangle(drawing.corners_of(projection.box), fill=drawing.ON_LIGHT.halo)
+        _paste(picture, projection, _project(pet, marked, projection, window, colors))
+        caption = f"PET   maximum intensity, {_SIDES[projection.frame.plane]}"
+        drawing.draw_panel_text(draw, projection, labels, drawing.ON_LIGHT, caption)
     over = colors | dict.fromkeys(lesions, _CYAN)
     for panel in layout.panels:
         draw.rectangle(drawing.corners_of(panel.box), fill=(0, 0, 0))
         _paste(picture, panel, _outlined(_fuse(pet, ct, panel, window), drawing.label_raster(labels, panel), over))
-    drawing.draw_panel_text(draw, projection, labels, drawing.ON_LIGHT, "PET   maximum intensity projection")
     for panel in layout.panels:
         drawing.draw_panel_text(draw, panel, labels, drawing.ON_DARK)
     drawing.draw_plane_marks(draw, layout)
@@ -77,27 +82,37 @@ def render_pet_ct(
     return picture
 
 
-def _lay_out(labels: LabelMap, lesions: Sequence[int]) -> tuple[Layout, Panel]:
-    """Give the slices' layout, moved to the right, and the projection's panel."""
+def _lay_out(labels: LabelMap, lesions: Sequence[int]) -> tuple[Layout, tuple[Panel, ...]]:
+    """Give the slices' layout, moved to the right, and the panels of the projections."""
     slices = drawing.plan(labels, lesions)
     shift = _PROJECTION_WIDTH + GAP
     panels = tuple(
         replace(panel, area=_moved(panel.area, shift), box=_moved(panel.box, shift)) for panel in slices.panels
     )
     moved = replace(slices, width=slices.width + shift, panels=panels, legend=_moved(slices.legend, shift))
-    return moved, _projection_panel(labels, moved)
+    return moved, _projections(labels, moved)
 
 
 def _moved(place: Rectangle, shift: int) -> Rectangle:
     return replace(place, left=place.left + shift)
 
 
-def _projection_panel(labels: LabelMap, layout: Layout) -> Panel:
-    frame = frame_of(labels.volume.affine, Plane.CORONAL)
+def _projections(labels: LabelMap, layout: Layout) -> tuple[Panel, ...]:
+    """Give the panel seen from the front and, where the body is too short to fill the column, one from the left."""
+    room = Rectangle(MARGIN, HEADER + CAPTION, _PROJECTION_WIDTH, layout.height - FOOTER - HEADER - CAPTION)
+    upper = replace(room, height=(room.height - GAP - CAPTION) // 2)
+    alone, above = (_projection(labels, Plane.CORONAL, place) for place in (room, upper))
+    if above.area.width < _LEAST_OF_ALONE * alone.area.width:
+        return (alone,)
+    lower = replace(upper, top=upper.bottom + GAP + CAPTION)
+    return above, _projection(labels, Plane.SAGITTAL, lower)
+
+
+def _projection(labels: LabelMap, plane: Plane, room: Rectangle) -> Panel:
+    frame = frame_of(labels.volume.affine, plane)
     shape, spacing = labels.labels.shape, labels.volume.spacing
     rows, columns = shape[frame.vertical], shape[frame.horizontal]
     millimetres = (columns * spacing[frame.horizontal], rows * spacing[frame.vertical])
-    room = Rectangle(MARGIN, HEADER + CAPTION, _PROJECTION_WIDTH, layout.height - FOOTER - HEADER - CAPTION)
     scale = min(room.width / millimetres[0], room.height / millimetres[1])
     width, height = (max(1, round(side * scale)) for side in millimetres)
     area = Rectangle(room.left + (room.width - width) // 2, room.top + (room.height - height) // 2, width, height)

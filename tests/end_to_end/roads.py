@@ -29,30 +29,46 @@ def fixed_clock() -> datetime:
     return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def make_job(task: Task, out: Path, models: Path | None, options: RunOptions | None = None) -> pipeline.Job:
+def make_job(
+    task: Task, out: Path, models: Path | None, options: RunOptions | None = None, *, demo: bool = False
+) -> pipeline.Job:
     chosen = options or RunOptions()
     return pipeline.Job(
         task=task,
         options=chosen,
         place=OutputPlace(out, task.name, chosen.overwrite),
         models=models,
-        demo=False,
+        demo=demo,
         clock=fixed_clock,
         record=RunRecord(),
     )
 
 
-def run(road: str, task: Task, source: Path, out: Path, models: Path | None, options: RunOptions | None = None) -> End:
-    """Run a case by one road, in this process, and tell how it ended."""
-    job = make_job(task, out, models, options)
+def run(
+    road: str,
+    task: Task,
+    source: Path,
+    out: Path,
+    models: Path | None,
+    options: RunOptions | None = None,
+    *,
+    demo: bool = False,
+) -> End:
+    """Run a case by one road, in this process, and tell how it ended.
+
+    ``demo`` runs the task's demo models, which may be a proof's own.
+    """
+    job = make_job(task, out, models, options, demo=demo)
     place = OutputPlace(out, task.name, job.options.overwrite)
 
     def one(part: pipeline.Job) -> dict[str, Any]:
         if road == "command":
             return pipeline.segment_case(part, source)
+        from operators.pet_ct import PetCtApplication
         from operators.single_series import SingleSeriesApplication
 
-        return SingleSeriesApplication(part, source).finished_report()
+        application = SingleSeriesApplication if task.pair is None else PetCtApplication
+        return application(part, source).finished_report()
 
     end = outcome.settle(job, lambda: batch.annotate(job, place, source, one), debug=True)
     return End(end.status, end.message, end.report, out)

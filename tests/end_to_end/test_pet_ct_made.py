@@ -1,0 +1,208 @@
+"""PET/CT on made studies: what is kept, sources of the region, uptake, and every refusal, by both roads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+
+from aimi.options import RunOptions
+from tests.end_to_end import roads
+from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, make_pet_ct_models
+from tests.made_pet_ct import CT_SPACING, HOT, PET_SPACING, SUV_FACTOR, MadePetCt, tracer, write_pet_ct
+
+pytestmark = [pytest.mark.torch, pytest.mark.holoscan]
+
+MADE = MadePetCt()
+KEPT = 27 + 18
+"""Voxels of the tumor inside a lung and of the one that touches it; the third lies elsewhere."""
+Models = Path
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    return make_pet_ct_models(folder, ct=CT_SPACING, pet=PET_SPACING, hu=300.0, activity=9000.0)
+
+
+def run(
+    tmp_path: Path, models: Path, made: MadePetCt = MADE, road: str = "command", task: Any = LUNG_PROOF, **options: Any
+) -> roads.End:
+    source = write_pet_ct(tmp_path / "study", made)
+    return roads.run(road, task, source, tmp_path / "out", models, RunOptions(**options), demo=True)
+
+
+def voxels(end: roads.End, segment: int) -> int:
+    assert (end.status, end.message) == (0, "")
+    assert end.report is not None
+    return int(next(one["voxels"] for one in end.report["segments"] if one["number"] == segment))
+
+
+def labels_on(end: roads.End, name: str) -> int:
+    return int(pydicom.dcmread(end.folder / name).pixel_array.sum())
+
+
+@pytest.mark.parametrize("road", roads.ROADS)
+def test_tumors_in_and_at_the_lungs_stay_and_others_go(road: str, tmp_path: Path, models: Models) -> None:
+    end = run(tmp_path, models, road=road)
+    assert voxels(end, 2) == KEPT
+    assert voxels(end, 1) == MADE.lung_mask.sum() - (MADE.lung_mask & MADE.tumor_mask).sum()
+
+
+def test_on_the_grid_of_the_ct_a_voxel_of_the_pet_is_eight(tmp_path: Path, models: Models) -> None:
+    end = run(tmp_path, models, grid="ct")
+    assert voxels(end, 2) == 8 * KEPT
+    ds = pydicom.dcmread(end.folder / "lung_pet_ct.seg.dcm")
+    source = ds.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0]
+    assert source.ReferencedSOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
+
+
+def test_the_uptake_of_each_lesion_and_of_the_patient_is_reported(tmp_path: Path, models: Models) -> None:
+    report: Any = run(tmp_path, models).report
+    suv = HOT * SUV_FACTOR
+    assert [one["suv_max"] for one in report["uptake"]["lesions"]] == pytest.approx([suv, suv], rel=1e-4)
+    assert report["uptake"]["patient"]["mtv_ml"] == pytest.approx(KEPT * 0.1, rel=1e-6)
+    assert report["uptake"]["patient"]["tlg"] == pytest.approx(KEPT * 0.1 * suv, rel=1e-4)
+
+
+def test_a_missing_weight_gives_a_result_without_suv_and_the_reason(tmp_path: Path, models: Models) -> None:
+    end = run(tmp_path, models, MadePetCt(pet_attributes={"PatientWeight": ""}))
+    report: Any = end.report
+    assert voxels(end, 2) == KEPT
+    assert report["uptake"]["suv"]["reason"] == "The patient's weight is missing."
+    assert (report["uptake"]["lesions"][0]["suv_max"], report["uptake"]["patient"]["tlg"]) == (None, None)
+
+
+def test_a_region_from_our_own_segmentation_gives_the_same_tumors(tmp_path: Path, models: Models) -> None:
+    first = run(tmp_path / "first", models)
+    seg = first.folder / "lung_pet_ct.seg.dcm"
+    second = run(tmp_path / "second", models, region=str(seg))
+    assert voxels(second, 2) == KEPT
+    report: Any = second.report
+    assert [model["name"] for model in report["models"]] == ["PROOF-tumor"]
+    assert str(tmp_path) not in json.dumps(report)
+
+
+def test_a_region_of_another_frame_of_reference_is_refused(tmp_path: Path, models: Models) -> None:
+    seg = pydicom.dcmread(run(tmp_path / "first", models).folder / "lung_pet_ct.seg.dcm")
+    seg.FrameOfReferenceUID = "2.25.9"
+    seg.save_as(tmp_path / "other.dcm")
+    end = run(tmp_path / "second", models, region=str(tmp_path / "other.dcm"))
+    assert (end.status, "another frame of reference" in end.message) == (4, True)
+
+
+def test_a_region_that_shows_no_breast_is_refused(tmp_path: Path, models: Models) -> None:
+    seg = run(tmp_path / "first", models).folder / "lung_pet_ct.seg.dcm"
+    end = run(tmp_path / "second", models, task=BREAST_PROOF, region=str(seg))
+    assert (end.status, "breast" in end.message) == (4, True)
+
+
+def test_tumors_of_the_breast_are_those_inside_it(tmp_path: Path, models: Models) -> None:
+    end = run(tmp_path, models, task=BREAST_PROOF)
+    assert voxels(end, 1) == KEPT  # the "lungs" are the breasts here; the second tumor lies within 5 mm
+
+
+@pytest.mark.parametrize("road", roads.ROADS)
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (MadePetCt(ct_slices=(20, 40)), "covers 50 % of the PET's slices"),
+        (MadePetCt(ct_attributes={"FrameOfReferenceUID": "2.25.9"}), "frames of reference differ"),
+        (MadePetCt(ct_attributes={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}), "role ct"),
+        (
+            MadePetCt(pet_attributes={"CorrectedImage": ["DECY"], "AttenuationCorrectionMethod": ""}),
+            "attenuation correction 1",
+        ),
+        (
+            MadePetCt(pet_attributes={"RadiopharmaceuticalInformationSequence": [tracer(Radiopharmaceutical="PSMA")]}),
+            "tracer 1",
+        ),
+        (MadePetCt(pet_attributes={"SeriesType": ["DYNAMIC", "IMAGE"]}), "static 1"),
+    ],
+)
+def test_a_pair_that_does_not_suit_is_refused_with_3(
+    made: MadePetCt, said: str, road: str, tmp_path: Path, models: Models
+) -> None:
+    end = run(tmp_path, models, made, road=road)
+    assert (end.status, said in end.message) == (3, True)
+    assert roads.segmentations(end.folder) == []
+
+
+def test_half_a_ct_is_taken_on_request_and_nothing_is_annotated_outside(tmp_path: Path, models: Models) -> None:
+    end = run(tmp_path, models, MadePetCt(ct_slices=(16, 40)), allow_partial_ct=True)
+    assert voxels(end, 2) == 18 + 9  # of the first tumor one slice lies above the CT's end
+
+
+def test_another_frame_of_reference_is_registered_on_request(tmp_path: Path, models: Models) -> None:
+    end = run(tmp_path, models, MadePetCt(ct_attributes={"FrameOfReferenceUID": "2.25.9"}), register=True)
+    report: Any = end.report
+    assert end.status == 0
+    assert set(report["registration"]) == {"translation_lps_mm", "metric", "iterations", "stop"}
+    assert "registered" in {note["code"] for note in report["notes"]}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"grid": "pet"}, {"region": "own"}, {"fast_region": True}, {"register": True}, {"allow_partial_ct": True}],
+)
+def test_options_of_pairs_are_wrong_usage_for_one_series(options: dict[str, Any], tmp_path: Path) -> None:
+    from aimi.tasks.liver_ct import LIVER_CT
+
+    end = roads.run("command", LIVER_CT, tmp_path, tmp_path / "out", None, RunOptions(**options))
+    assert end.status == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        (LUNG_PROOF, {"region": "nowhere.dcm"}),
+        (BREAST_PROOF, {"region": "own"}),
+        (LUNG_PROOF, {"region": "own", "rule_set": "mhub"}),
+    ],
+)
+def test_a_region_that_cannot_be_is_wrong_usage(task: Any, options: dict[str, Any], tmp_path: Path) -> None:
+    assert roads.run("command", task, tmp_path, tmp_path / "out", None, RunOptions(**options)).status == 2
+
+
+def test_organ_labels_of_the_tumor_model_are_the_region_on_request(tmp_path: Path, models: Models) -> None:
+    from aimi.image import LabelMap
+    from aimi.model_runs import plan_of
+    from aimi.models import totalsegmentator_classes as classes
+    from aimi.paired import region_on
+    from aimi.result import Aligned, Region
+    from tests.tasks.grids import on_grid
+
+    job = roads.make_job(LUNG_PROOF, tmp_path, models, RunOptions(region="own"), demo=True)
+    labels: LabelMap = on_grid(np.array([[[0, 1, 5, 9]]], np.uint8))
+    found = region_on(job, Aligned({}, {}, None), Region("", None, {}), {"Task762_PET_CT_Breast": labels})
+    assert found is not None
+    names = classes.ANATOMY
+    assert found.labels.ravel().tolist() == [0, names["liver"], names["lung"], 0]
+    assert [one.place.name for one in plan_of(job)] == ["Task762_PET_CT_Breast"]
+
+
+def test_the_fast_region_is_the_3_mm_model_once(tmp_path: Path) -> None:
+    from aimi.tasks import get
+    from aimi.tasks.task import plan_models
+
+    names = {
+        task: [one.spec.name for one in plan_models(get(task), rules, demo=False, with_region=True, fast_region=True)]
+        for task, rules in (("lung_pet_ct", "paper"), ("breast", "published-code"))
+    }
+    three = "Dataset297_TotalSegmentator_total_3mm_1559subj"
+    assert names == {
+        "lung_pet_ct": [three, "Task762_PET_CT_Breast"],
+        "breast": [*[three] * 5, "Task762_PET_CT_Breast"],
+    }
+
+
+def test_a_repeated_run_is_already_done_and_another_region_is_another_result(tmp_path: Path, models: Models) -> None:
+    first = run(tmp_path, models)
+    assert first.status == 0
+    source = tmp_path / "study"
+    again = roads.run("command", LUNG_PROOF, source, tmp_path / "out", models, demo=True)
+    assert "lready done" in again.message
+    other = RunOptions(allow_partial_ct=True)
+    assert roads.run("command", LUNG_PROOF, source, tmp_path / "out", models, other, demo=True).status == 7

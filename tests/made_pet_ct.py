@@ -1,0 +1,97 @@
+"""A made PET and CT of one study: two grids, lungs, tumors with known uptake."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from tests.made import Made, write_made
+
+PET_SPACING, CT_SPACING = (4.0, 5.0, 5.0), (2.0, 2.5, 2.5)
+SOFT, LUNG, AIR = 40, 600, 0
+"""HU of the CT: "lung" is dense here, for a threshold model marks what lies above a value that is not negative."""
+HOT, WARM = 20000, 1000
+WEIGHT_KG, DOSE_BQ, HALF_LIFE_S = 80.0, 300e6, 6586.2
+DECAY_S = 3600.0
+SUV_FACTOR = 1000 * WEIGHT_KG / (DOSE_BQ * 2 ** (-DECAY_S / HALF_LIFE_S))
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class MadePetCt:
+    """Describe the pair. Indices below are the PET's; a PET voxel is 2 x 2 x 2 of the CT."""
+
+    lungs: tuple[Any, ...] = (np.s_[4:16, 6:16, 3:9], np.s_[4:16, 6:16, 14:20])
+    tumors: tuple[Any, ...] = (np.s_[6:9, 8:11, 5:8], np.s_[10:13, 9:12, 9:11], np.s_[1:3, 3:5, 11:13])
+    ct_slices: tuple[int, int] = (0, 40)
+    pet_attributes: Mapping[str, Any] = field(default_factory=dict)
+    ct_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lung_mask(self) -> Array:
+        return self._mask(self.lungs)
+
+    @property
+    def tumor_mask(self) -> Array:
+        return self._mask(self.tumors)
+
+    @staticmethod
+    def _mask(boxes: tuple[Any, ...]) -> Array:
+        mask = np.zeros((20, 24, 24), np.bool_)
+        for box in boxes:
+            mask[box] = True
+        return mask
+
+
+def tracer(**values: Any) -> Dataset:
+    """Give FDG, injected an hour before the series."""
+    ds = Dataset()
+    ds.Radiopharmaceutical = "FDG"
+    ds.RadiopharmaceuticalStartTime = "110100"
+    ds.RadionuclideTotalDose = str(DOSE_BQ)
+    ds.RadionuclideHalfLife = str(HALF_LIFE_S)
+    for keyword, value in values.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def write_pet_ct(folder: Path, made: MadePetCt | None = None) -> Path:
+    """Write both series into one folder and give it."""
+    made = made or MadePetCt()
+    pet = np.where(made.tumor_mask, HOT, WARM).astype(np.int16)
+    ct = np.where(made.lung_mask, LUNG, SOFT).astype(np.int16).repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    attributes = {
+        "SeriesDate": "20200101",
+        "SeriesTime": "120100",
+        "ImageType": ["ORIGINAL", "PRIMARY"],
+        "PatientWeight": str(WEIGHT_KG),
+        "FrameReferenceTime": "0",
+        "ActualFrameDuration": "120000",
+        "RadiopharmaceuticalInformationSequence": [tracer()],
+        "AttenuationCorrectionMethod": "measured",
+        **made.pet_attributes,
+    }
+    origin = (-60.0, -60.0, -100.0)
+    corner = tuple(
+        value + (fine - coarse) / 2
+        for value, fine, coarse in zip(origin, CT_SPACING[::-1], PET_SPACING[::-1], strict=True)
+    )
+    first, last = made.ct_slices
+    start = first * CT_SPACING[0]
+    write_made(folder / "pet", Made(pet, PET_SPACING, origin=origin, modality="PT", series=4, attributes=attributes))
+    write_made(
+        folder / "ct",
+        Made(
+            ct[first:last],
+            CT_SPACING,
+            origin=(corner[0], corner[1], corner[2] + start),
+            series=3,
+            attributes=made.ct_attributes,
+        ),
+    )
+    return folder
