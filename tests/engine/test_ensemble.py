@@ -47,6 +47,14 @@ def test_neighbours_of_the_threshold_in_float32_are_told_apart(tmp_path: Path) -
     np.testing.assert_array_equal(prediction.labels, array > threshold)
 
 
+@pytest.mark.parametrize("folds", [1, 3])
+def test_near_ties_are_counted_on_the_mean_of_the_folds(tmp_path: Path, folds: int) -> None:
+    array = np.full((10, 16, 16), 50.0, np.float32)
+    array[:3], array[3:5] = 100.0007, 99.9995
+    model = load(open_folder(make_threshold_model(tmp_path, (1, 1, 1), 100, folds=folds, patch=PATCH)), ITK)
+    assert predict([make_image(array, (1, 1, 1))], model, ITK).near_tie_share == pytest.approx(0.5)
+
+
 def test_progress_ends_with_all_tiles(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     model = load(open_folder(make_threshold_model(tmp_path, (2.5, 0.7, 0.8), 0, folds=2, patch=PATCH)), ITK)

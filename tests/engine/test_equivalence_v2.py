@@ -43,12 +43,13 @@ CASES = {
 
 
 def make_case_image(channels: int, shape: tuple[int, int, int] = (10, 24, 22)) -> npt.NDArray[np.float32]:
-    """Give a smooth image with zeros around it."""
+    """Give a smooth image with zeros around it and in a corner."""
     rng = np.random.default_rng(7)
     coarse = rng.normal(scale=400, size=(channels, 4, 6, 6))
     smooth = np.stack([_resized(channel, shape) for channel in coarse])
     smooth[:, :1] = 0
     smooth[:, :, -3:] = 0
+    smooth[:, :5, :8, :8] = 0  # a corner: zeros inside the box of the rest
     return smooth.astype(np.float32)
 
 

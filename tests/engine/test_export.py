@@ -83,6 +83,16 @@ def test_order_three_is_resampled_whole(regions: tuple[int, ...] | None) -> None
     np.testing.assert_array_equal(ours, pick_labels(whole, plans))
 
 
+def test_finding_of_one_network_plane_spreads_to_both_sides() -> None:
+    outputs = np.zeros((3, 3, 4, 4), np.float32)
+    outputs[0] = 1
+    outputs[1, 1, 2, 2] = 9
+    whole = resample_data_or_seg_to_shape(outputs, (12, 4, 4), CELL, CELL, order=1, force_separate_z=None)
+    labels = export_labels(outputs, make_geometry((12, 4, 4), (3, 4, 4)), make_plans())
+    np.testing.assert_array_equal(labels, whole.argmax(axis=0))
+    assert len(np.flatnonzero(labels[:, 2, 2])) > 4
+
+
 def test_equal_outputs_are_the_first_label() -> None:
     outputs = np.ones((3, 2, 2, 2), np.float32)
     assert not pick_labels(outputs, make_plans()).any()

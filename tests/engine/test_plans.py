@@ -56,6 +56,12 @@ def test_configuration_inherits_what_it_does_not_say() -> None:
     assert (found.spacing, found.patch) == ((0.5, 0.5, 0.5), (16, 16, 16))
 
 
+@pytest.mark.parametrize(("given", "expected"), [({}, False), ({"force_separate_z": None}, None)])
+def test_separate_axis_is_off_unless_the_plans_leave_it_open(given: dict[str, None], expected: bool | None) -> None:
+    found = read(lambda plans, _: plans.update(resampling_fn_data_kwargs={"order": 3, **given}))
+    assert found.data_rule.separate_z is expected
+
+
 def test_ignored_label_has_no_output() -> None:
     labels = {"background": 0, "a": 1, "ignore": 2}
     assert read(lambda _, dataset: dataset.update(labels=labels)).heads == 2

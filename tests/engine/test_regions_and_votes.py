@@ -61,7 +61,10 @@ def test_labels_in_a_region_do_not_change_when_tiles_are_skipped(
     np.testing.assert_array_equal(part[part > 0], whole[part > 0])
 
 
-def test_finding_at_the_edge_of_a_region_is_completed_and_another_is_not_looked_at(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ensemble", ["mean", "vote"])
+def test_finding_at_the_edge_of_a_region_is_completed_and_another_is_not_looked_at(
+    tmp_path: Path, ensemble: str
+) -> None:
     array = np.zeros((60, 40, 40), np.float32)
     array[2:20, 4:9, 4:9] = array[45:50, 30:35, 30:35] = 50
     array[59, 39, 39] = 1
@@ -71,7 +74,8 @@ def test_finding_at_the_edge_of_a_region_is_completed_and_another_is_not_looked_
     path = make_threshold_model(tmp_path, (1, 1, 1), 10, patch=(12, 12, 12), folds=2)
     model = load(open_folder(path), ITK)
     images = as_images(array[None], (1, 1, 1))
-    found = predict(images, model, ITK, lambda done, _: tiles.append(done), region=region)
+    options = replace(ITK, ensemble=ensemble)
+    found = predict(images, model, options, lambda done, _: tiles.append(done), region=region)
     array[45:50] = 0
     np.testing.assert_array_equal(found.labels, array > 10)
     assert "region-grown" in [note.code for note in found.notes]
