@@ -1,11 +1,12 @@
 # Commands of the project. `make install`, `make test` and `make demo` need nothing installed by hand.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+WORKERS ?= 2
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEBIAN := dicom3tools dcmtk libgomp1 python3-venv
 TASK ?= liver_ct
 
-.PHONY: install test test-fast lint format demo demo-models bench stage wheels container sbom clean debian
+.PHONY: install test lint format demo demo-models bench stage wheels container sbom clean debian
 
 install: $(VENV)/.installed build/nnunet-1.7.1/.installed
 
@@ -23,7 +24,7 @@ build/nnunet-1.7.1/.installed: $(VENV)/.installed
 	touch $@
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: install
 	$(BIN)/ruff format --check .
