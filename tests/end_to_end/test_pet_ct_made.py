@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pydicom
 import pytest
@@ -15,6 +16,7 @@ from tests.made_pet_ct import CT_SPACING, HOT, PET_SPACING, SUV_FACTOR, MadePetC
 
 pytestmark = [pytest.mark.torch, pytest.mark.holoscan]
 
+ROOT = Path(__file__).resolve().parents[2]
 MADE = MadePetCt()
 KEPT = 27 + 18
 """Voxels of the tumor inside a lung and of the one that touches it; the third lies elsewhere."""
@@ -61,6 +63,7 @@ def test_on_the_grid_of_the_ct_a_voxel_of_the_pet_is_eight(tmp_path: Path, model
 
 def test_the_uptake_of_each_lesion_and_of_the_patient_is_reported(tmp_path: Path, models: Models) -> None:
     report: Any = run(tmp_path, models).report
+    jsonschema.validate(report, json.loads((ROOT / "docs" / "report.schema.json").read_text()))
     suv = HOT * SUV_FACTOR
     assert [one["suv_max"] for one in report["uptake"]["lesions"]] == pytest.approx([suv, suv], rel=1e-4)
     assert report["uptake"]["patient"]["mtv_ml"] == pytest.approx(KEPT * 0.1, rel=1e-6)
