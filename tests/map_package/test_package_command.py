@@ -1,6 +1,5 @@
-"""`aimi package` and `aimi sbom`, and the container step of CI, as a user calls them."""
+"""Requests for an image and how they are refused, and the container step of CI."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,54 +7,52 @@ from pathlib import Path
 
 import pytest
 
+from aimi.errors import ModelError, UsageError
+from aimi.map_package.building import Request, lay_out, package_task
+from aimi.map_package.flavours import Flavour
 from tests.map_package.kit import ROOT, make_models
 
 pytestmark = pytest.mark.holoscan
-
-
-def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "aimi", *arguments]
-    environ = {**os.environ, **variables}
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.torch
 def test_a_context_is_laid_out_without_an_engine(tmp_path: Path) -> None:
     models = make_models(tmp_path / "models")
     where = str(tmp_path / "context")
-    ended = call(
-        *("package", "liver_ct", "-t", "a:1", "-m", "demo", "--base-image", "base:1", "--context", where),
-        AIMI_DEMO_MODELS=str(models),
-        PATH="/nowhere",
+    command = [sys.executable, "-m", "aimi", "package", "liver_ct", "-t", "a:1", "-m", "demo", "--base-image", "base:1"]
+    environ = {**os.environ, "AIMI_DEMO_MODELS": str(models), "PATH": "/nowhere"}
+    ended = subprocess.run(
+        [*command, "--context", where], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
     assert "FROM base:1 AS build" in (tmp_path / "context" / "Dockerfile").read_text()
     assert (tmp_path / "context" / "models" / "DEMO-liver-ct" / "plans.json").is_file()
 
 
-def test_an_unknown_task_ends_with_2_and_names_those_there_are(tmp_path: Path) -> None:
-    ended = call("package", "nothing", "-t", "a:1", "--context", str(tmp_path / "context"))
-    assert ended.returncode == 2
-    assert "liver_ct" in ended.stderr
+def request_for(task: str, models: str | None = None) -> Request:
+    return Request(task=task, models=models, flavour=Flavour.OPENVINO, base="base:1")
 
 
-def test_a_model_that_is_missing_ends_with_6(tmp_path: Path) -> None:
-    ended = call("package", "liver_ct", "-t", "a:1", "-m", str(tmp_path), "--context", str(tmp_path / "context"))
-    assert ended.returncode == 6
+def test_an_unknown_task_is_refused_and_those_there_are_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="liver_ct"):
+        lay_out(request_for("nothing"), tmp_path / "context")
 
 
-def test_without_an_engine_a_build_ends_with_2(tmp_path: Path) -> None:
-    ended = call("package", "liver_ct", "-t", "a:1", PATH=str(tmp_path))
-    assert ended.returncode == 2
-    assert "no docker command" in ended.stderr
+def test_a_model_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="Task773_Liver"):
+        lay_out(request_for("liver_ct", str(tmp_path)), tmp_path / "context")
 
 
-def test_the_bill_of_an_image_is_written(tmp_path: Path) -> None:
-    ended = call("sbom", "-o", str(tmp_path / "bill.json"), "--task", "liver_ct")
-    assert ended.returncode == 0, ended.stderr
-    names = {one["name"] for one in json.loads((tmp_path / "bill.json").read_bytes())["components"]}
-    assert "openvino" in names
-    assert "torch" not in names
+def test_a_folder_that_is_there_is_not_written_to(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there already"):
+        lay_out(request_for("liver_ct"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_an_engine_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="no docker command"):
+        package_task(request_for("liver_ct"), "a:1")
 
 
 def container_step(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
