@@ -13,7 +13,7 @@ from types import MappingProxyType
 from aimi.dicom.body_parts import BodyRegion, regions_by_body_part, regions_in_text, regions_of
 from aimi.dicom.header import SeriesHeader, Stack
 from aimi.dicom.selection import Outcome, Preference, Test
-from aimi.dicom.sop_classes import IMAGE_STORAGE
+from aimi.dicom.sop_classes import image_modality
 from aimi.dicom.words import BOLUS_TRACKING, LOCALIZER, REFORMAT, names, vocabulary
 
 __all__ = [
@@ -42,7 +42,7 @@ def modality(wanted: str) -> Test:
     name = _MODALITY_NAMES[wanted]
 
     def judge(stack: Stack) -> _Judgement:
-        found = IMAGE_STORAGE.get(stack.header.sop_class_uid, "")
+        found = image_modality(stack.header.sop_class_uid, stack.header.modality)
         if found == wanted and stack.header.modality in {wanted, ""}:
             return Outcome.PASS, f"It is {name}."
         if found == wanted:

@@ -64,8 +64,8 @@ def parse(path: Path, header: FileHeader) -> ParsedInstance:
     frames = max(1, values.integer("NumberOfFrames") or 1)
     instance = Instance(
         path=path,
-        sop_class_uid=values.text("SOPClassUID"),
-        sop_instance_uid=values.text("SOPInstanceUID"),
+        sop_class_uid=values.uid("SOPClassUID"),
+        sop_instance_uid=values.uid("SOPInstanceUID"),
         patient_id=values.text("PatientID") or None,
         issuer_of_patient_id=values.text("IssuerOfPatientID"),
         patient_birth_date=values.text("PatientBirthDate"),
@@ -261,10 +261,10 @@ def parse_series_header(view: Values) -> SeriesHeader:
     tracer = view.items("RadiopharmaceuticalInformationSequence")
     return SeriesHeader(
         modality=view.text("Modality"),
-        sop_class_uid=view.text("SOPClassUID"),
-        study_instance_uid=view.text("StudyInstanceUID"),
-        series_instance_uid=view.text("SeriesInstanceUID"),
-        frame_of_reference_uid=view.text("FrameOfReferenceUID") or None,
+        sop_class_uid=view.uid("SOPClassUID"),
+        study_instance_uid=view.uid("StudyInstanceUID"),
+        series_instance_uid=view.uid("SeriesInstanceUID"),
+        frame_of_reference_uid=view.uid("FrameOfReferenceUID") or None,
         series_number=view.integer("SeriesNumber"),
         series_description=view.text("SeriesDescription"),
         study_description=view.text("StudyDescription"),

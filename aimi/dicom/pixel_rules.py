@@ -149,6 +149,15 @@ _RULES: Final[tuple[tuple[str, Callable[[Instance], bool], Callable[[Instance], 
         lambda _: "there are no pixels in the file.",
     ),
     (
+        "no-matrix",
+        lambda instance: (
+            instance.pixels.has_pixel_data and not (instance.pixels.rows > 0 and instance.pixels.columns > 0)
+        ),
+        lambda instance: (
+            f"Rows is {instance.pixels.rows} and Columns is {instance.pixels.columns}: absent or no size of an image."
+        ),
+    ),
+    (
         "pixels-short",
         lambda instance: instance.pixels.has_pixel_data and not instance.pixels.is_whole,
         lambda _: "the file is cut off inside its pixels, or holds fewer than its header says.",

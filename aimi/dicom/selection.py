@@ -17,7 +17,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from aimi.dicom.header import Series, Stack, Study
-from aimi.dicom.sop_classes import IMAGE_STORAGE
+from aimi.dicom.sop_classes import image_modality
 from aimi.errors import GeometryError, SelectionError, UsageError
 from aimi.image import Note
 
@@ -194,7 +194,9 @@ def require_sound(selections: Sequence[Selection]) -> Selection:
     for role, stack in first.stacks.items():
         if stack.defects:
             defects = "; ".join(defect.sentence.rstrip(". ") for defect in stack.defects)
-            raise GeometryError(f"Series {stack.name} cannot be annotated: {defects}.", _way_out(first, role))
+            raise GeometryError(
+                f"Series {stack.name or 'without UID'} cannot be annotated: {defects}.", _way_out(first, role)
+            )
     return first
 
 
@@ -305,7 +307,7 @@ def stacks_of(series: Series) -> tuple[Stack, ...]:
 
 def _judge_image(stack: Stack) -> tuple[Outcome, str]:
     modality = stack.header.modality
-    if stack.header.sop_class_uid in IMAGE_STORAGE and stack.planes:
+    if image_modality(stack.header.sop_class_uid, modality) and stack.planes:
         return Outcome.PASS, "The objects are images of a volume."
     kind = f" (modality {modality})" if modality.isalnum() and modality.isupper() else ""
     return Outcome.FAIL, f"The objects are no CT, MR or PET images{kind}."

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["IMAGE_STORAGE", "sop_class_family"]
+__all__ = ["IMAGE_STORAGE", "image_modality", "sop_class_family"]
 
 IMAGE_STORAGE: Mapping[str, str] = MappingProxyType(
     {
@@ -24,3 +24,14 @@ IMAGE_STORAGE: Mapping[str, str] = MappingProxyType(
 def sop_class_family(sop_class_uid: str) -> str:
     """Give ``CT``, ``MR`` or ``PT`` for the single-frame, enhanced and converted images; else the UID itself."""
     return IMAGE_STORAGE.get(sop_class_uid, sop_class_uid)
+
+
+def image_modality(sop_class_uid: str, modality: str) -> str:
+    """Give ``CT``, ``MR`` or ``PT`` for an image of a volume, else an empty string.
+
+    The SOP class decides. An object without one is what its Modality says: it is no less an image, and must not
+    pass for another kind of object, which would be left out in silence.
+    """
+    if not sop_class_uid:
+        return modality if modality in IMAGE_STORAGE.values() else ""
+    return IMAGE_STORAGE.get(sop_class_uid, "")

@@ -6,7 +6,7 @@ the order of positions and UIDs, so file names and their order change nothing.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,17 +23,20 @@ from aimi.dicom.geometry import (
     offsets_of,
 )
 from aimi.dicom.header import Defect, Instance, Plane, SeriesHeader, Stack
+from aimi.dicom.image_types import are_terms
 from aimi.dicom.parsing import ParsedInstance
 from aimi.dicom.pixel_rules import find_pixel_defects
-from aimi.dicom.sop_classes import sop_class_family
+from aimi.dicom.sop_classes import IMAGE_STORAGE, image_modality, sop_class_family
 from aimi.dicom.splitting import RUNS, Part, Placed, split
+from aimi.dicom.values import is_uid
 from aimi.image import Note, Vector
 
 __all__ = ["build"]
 
 _SPACING: Final = 1e-4
 _COSINE: Final = 1e-3
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.+-]{1,32}")
+_NUMBER: Final = re.compile(r"[-+]?\d{1,10}(\.\d{1,10})?([eE][-+]?\d{1,3})?", re.ASCII)
+_PHOTOMETRIC: Final = frozenset(["MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422"])
 # Times would put a date into a stack's name; they are named by their order.
 _UNNAMED: Final = frozenset(["AcquisitionDateTime", "ContentTime"])
 _GROUPING: Final = (
@@ -77,7 +80,7 @@ def build(parsed: Sequence[ParsedInstance], *, unreadable: int = 0) -> tuple[Sta
     for plane in planes:
         if not _is_located(plane):
             lost.setdefault(_family(plane, instances), []).append(plane)
-    common = _unreadable_defects(unreadable)
+    common = [*_unreadable_defects(unreadable), *_uid_defects(instances)]
     stacks = [
         _with_defects(stack, [*_lost_defects(lost.get(group.key[0], [])), *_odd_defects(stack, group, groups), *common])
         for group in groups
@@ -95,7 +98,9 @@ def _is_located(plane: Plane) -> bool:
 
 
 def _family(plane: Plane, instances: Sequence[Instance]) -> str:
-    return sop_class_family(instances[plane.instance].sop_class_uid)
+    instance = instances[plane.instance]
+    family = image_modality(instance.sop_class_uid, instance.header.modality)
+    return family or sop_class_family(instance.sop_class_uid)
 
 
 def _group(planes: Sequence[Plane], instances: Sequence[Instance]) -> list[_Group]:
@@ -172,10 +177,10 @@ def _name_group(group: _Group, groups: Sequence[_Group]) -> tuple[tuple[str, str
     """Give what tells a group from the others of its series, with values that are no free text."""
     named = []
     for place, name in enumerate(_GROUPING):
-        values = sorted({each.key[place] for each in groups}, key=str)
+        values = sorted({str(each.key[place]) for each in groups})
         if len(values) > 1:
             value = group.key[place]
-            named.append((name, str(value) if isinstance(value, int) else _plain(values, value)))
+            named.append((name, str(value) if isinstance(value, int) else _plain(name, values, value)))
     return tuple(named)
 
 
@@ -187,16 +192,33 @@ def _name_values(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
             if value not in values.setdefault(keyword, []):
                 values[keyword].append(value)
     return {
-        (keyword, value): str(found.index(value) + 1) if keyword in _UNNAMED else _plain(found, value)
+        (keyword, value): str(found.index(value) + 1) if keyword in _UNNAMED else _plain(keyword, found, value)
         for keyword, found in values.items()
         for value in found
     }
 
 
-def _plain(values: Sequence[object], value: object) -> str:
-    """Give a value as it may stand in a name, or its place among all values if one of them may not."""
-    texts = [str(each).replace("\\", "-").replace(" ", "_") or "absent" for each in values]
-    if len(set(texts)) == len(texts) and all(_PLAIN.fullmatch(text) for text in texts):
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
+
+
+_NAMEABLE: Final[Mapping[str, Callable[[str], bool]]] = {
+    "ImageType": are_terms,
+    "FrameType": are_terms,
+    "ContrastBolusAgentPhase": are_terms,
+    "PhotometricInterpretation": _PHOTOMETRIC.__contains__,
+    "SOPClass": lambda text: is_uid(text) or text in IMAGE_STORAGE.values(),
+}
+
+
+def _plain(keyword: str, values: Sequence[str], value: str) -> str:
+    """Give a value as it may stand in a name, or its place among all values if one of them may not.
+
+    Free text may not: only numbers, UIDs and defined terms do.
+    """
+    texts = [each.replace("\\", "-").replace(" ", "_") or "absent" for each in values]
+    is_known = _NAMEABLE.get(keyword, _is_number)
+    if len(set(texts)) == len(texts) and all(not each or is_known(each) for each in values):
         return texts[values.index(value)]
     return str(values.index(value) + 1)
 
@@ -303,6 +325,23 @@ def _unreadable_defects(unreadable: int) -> list[Defect]:
         return []
     sentence = f"Files of the series that are damaged and cannot be read: {unreadable}; slices may be missing."
     return [Defect("unreadable-instance", sentence)]
+
+
+def _uid_defects(instances: Sequence[Instance]) -> list[Defect]:
+    """Find objects that no result could refer to, or whose kind is not known: they may be slices of any stack."""
+    lacking = {
+        "Study Instance UID": sum(not instance.header.study_instance_uid for instance in instances),
+        "Series Instance UID": sum(not instance.header.series_instance_uid for instance in instances),
+        "SOP Class UID": sum(not instance.sop_class_uid for instance in instances),
+    }
+    return [
+        Defect(
+            "no-uid",
+            f"{count} of {len(instances)} objects of the series: the {name} is missing or is not one valid UID.",
+        )
+        for name, count in lacking.items()
+        if count
+    ]
 
 
 def _frame_defects(instances: Sequence[Instance]) -> list[Defect]:

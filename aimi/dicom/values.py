@@ -17,14 +17,21 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from aimi.dicom.elements import Elements
 
-__all__ = ["Values"]
+__all__ = ["Values", "is_uid"]
 
 _PADDING: Final = b" \0"
 _DELIMITERS: Final = {ord(character) for character in "\\^="}
 _ESCAPE: Final = b"\x1b"
 _CHARACTER_SET: Final = 0x00080005
 _BINARY: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
+_UID: Final = re.compile(r"\d+(\.\d+)*", re.ASCII)
+_LONGEST_UID: Final = 64
 _TIME: Final = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2}(?:\.\d{1,6})?)?")
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether a text is one UID (PS3.5 9.1); leading zeros, which are common, are let pass."""
+    return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=512)
@@ -71,6 +78,11 @@ class Values:
             return value.decode(codecs[0] if codecs else "latin-1")
         except UnicodeError:
             return value.decode("latin-1")
+
+    def uid(self, keyword: str) -> str:
+        """Give a UID; empty where it is absent or is not one UID."""
+        text = self.text(keyword)
+        return text if is_uid(text) else ""
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """Give the components of a text of several values; none where it is absent."""

@@ -50,6 +50,8 @@ def make_float(ds: Dataset) -> None:
     [
         ("CT", remove("PixelData"), ["pixels-absent"], "there are no pixels"),
         ("CT", set_values(PixelData=bytes(46)), ["pixels-short"], "fewer than its header says"),
+        ("CT", set_values(Rows=0), ["no-matrix"], "Rows is 0 and Columns is 6"),
+        ("CT", remove("Columns"), ["no-matrix"], "Rows is 4 and Columns is 0"),
         (
             "MR",
             set_values(SamplesPerPixel=3, PhotometricInterpretation="RGB", BitsAllocated=8, PixelData=bytes(72)),

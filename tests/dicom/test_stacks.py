@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from aimi.dicom import stacks, study
+from aimi.dicom import criteria, selection, stacks, study
 from aimi.dicom.elements import read_header
 from aimi.dicom.header import Stack
 from aimi.dicom.parsing import ParsedInstance, parse
@@ -322,6 +322,49 @@ def test_names_are_unique_and_hold_no_free_text(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "keyword", ["ImageType", "EchoNumbers", "ContrastBolusAgentPhase", "PhotometricInterpretation"]
+)
+def test_word_of_a_name_that_is_no_defined_term_is_a_number(tmp_path: Path, keyword: str) -> None:
+    parts = [make_part(), make_part(number=1, shift=100.0 if keyword.startswith("Photo") else 0.0)]
+    for part, word in zip(parts, ("JANEDOE", "12345678X"), strict=True):
+        for ds in part:
+            value = ["ORIGINAL", "PRIMARY", word] if keyword == "ImageType" else word
+            representation = "CS" if keyword != "EchoNumbers" else "IS"
+            ds[keyword] = DataElement(keyword, "CS" if representation == "CS" else "LO", value, validation_mode=IGNORE)
+    assert [stack.split for stack in read_stacks(tmp_path, *parts)] == [((keyword, "1"),), ((keyword, "2"),)]
+
+
+@pytest.mark.parametrize("keyword", ["SOPClassUID", "StudyInstanceUID"])
+@pytest.mark.parametrize("value", [None, "", ["1.2.3", "1.2.4"]])
+def test_object_without_one_valid_uid_is_a_defect_of_its_series(
+    tmp_path: Path, keyword: str, value: str | list[str] | None
+) -> None:
+    slices = make_part("CT")
+    del slices[-1][keyword]
+    if value is not None:
+        slices[-1][keyword] = DataElement(keyword, "UI", value, validation_mode=IGNORE)
+    (stack,) = read_stacks(tmp_path, slices)
+    assert (len(stack.planes), codes(stack)) == (COUNT, ["no-uid"])
+    assert stack.defects[0].sentence.startswith("1 of 9 objects of the series: the S")
+
+
+def test_series_without_any_sop_class_is_judged_by_its_modality(tmp_path: Path) -> None:
+    slices = make_part("CT", SOPClassUID="")
+    (stack,) = read_stacks(tmp_path, slices)
+    (chosen,) = selection.choose(study.read(tmp_path), (selection.Rule("ct", (criteria.modality("CT"),)),))
+    assert codes(chosen.stacks["ct"]) == codes(stack) == ["no-uid"]
+
+
+def test_object_of_unknown_kind_is_a_defect_of_its_series(tmp_path: Path) -> None:
+    slices = make_part("CT")
+    slices[-1].SOPClassUID = slices[-1].Modality = ""
+    assert {tuple(codes(stack)) for stack in read_stacks(tmp_path, slices)} == {
+        ("no-uid",),
+        ("too-few-slices", "no-uid"),
+    }
+
+
 def test_header_is_that_of_the_lowest_uid_of_the_stack(tmp_path: Path) -> None:
     first, second = make_part(EchoTime=1), make_part(EchoTime=2, number=1)
     assert [stack.header.echo_time for stack in read_stacks(tmp_path, first, second)] == [1.0, 2.0]
@@ -366,7 +409,7 @@ def test_order_of_instances_changes_no_stack(mixed: list[ParsedInstance], order:
         ("made/same_position_new_uid_same_pixels", [(20, ["repeated-positions"])]),
         ("made/same_position_new_uid_other_pixels", [(20, ["repeated-positions"])]),
         ("made/truncated_last_file", [(19, ["pixels-short"])]),
-        ("made/truncated_header", [(18, ["missing-slices"])]),
+        ("made/truncated_header", [(18, ["missing-slices", "unattributable-files"])]),
         ("made/no_preamble", [(19, [])]),
         ("made/no_meta_explicit", [(19, [])]),
         ("made/big_endian", [(19, [])]),

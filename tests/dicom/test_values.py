@@ -36,6 +36,24 @@ def test_text_is_read_in_its_character_set(character_set: bytes, value: bytes, t
     assert values.text("SeriesDescription") == text
 
 
+@pytest.mark.parametrize(
+    ("written", "uid"),
+    [
+        (b"1.2.840.10008.1.2\0", "1.2.840.10008.1.2"),
+        (b"1.02.3 ", "1.02.3"),
+        (b"1.2\\1.3", ""),
+        (b"1.2.DOE", ""),
+        (b"1..2", ""),
+        (b"1.2.", ""),
+        (b"1" * 64, "1" * 64),
+        (b"1" * 65, ""),
+        ("1.2\u0663".encode(), ""),
+    ],
+)
+def test_uid_is_one_uid_or_nothing(written: bytes, uid: str) -> None:
+    assert make(SOPClassUID=written).uid("SOPClassUID") == uid
+
+
 def test_components_are_stripped_one_by_one() -> None:
     assert make(ImageType=b"ORIGINAL \\PRIMARY\\\\M ").texts("ImageType") == ("ORIGINAL", "PRIMARY", "", "M")
 
