@@ -15,7 +15,7 @@ __all__ = ["Defect", "Instance", "PixelFormat", "Plane", "Problem", "Series", "S
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file that could not be used. ``path`` is for the terminal only."""
+    """A file or folder that could not be used. ``path`` is for the terminal only."""
 
     path: Path
     code: str

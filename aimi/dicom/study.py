@@ -1,24 +1,28 @@
 """Reading a study: every file below a folder, headers only, into one record.
 
-What is no DICOM is ignored and counted, what is damaged becomes a :class:`Problem`, and neither stops the
-reading. Two patients in one input, or one identity with two contents, do: no result could be trusted.
+What is readable and no DICOM is ignored and counted, what is damaged or cannot be read becomes a
+:class:`Problem`, and neither stops the reading. A damaged file of a known series is a defect of that series;
+one that does not say where it belongs is a defect of every stack that it could belong to, so that no slice
+vanishes. Two patients in one input, or one identity with two contents, stop it: no result could be trusted.
 File names, their order and their nesting change nothing (DECISIONS 1.1, 1.2, 1.7).
 """
 
-import os
+import stat
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from aimi.dicom import stacks
 from aimi.dicom.elements import FileHeader, read_header
-from aimi.dicom.header import Instance, Problem, Series, Study
+from aimi.dicom.file_list import list_files
+from aimi.dicom.header import Defect, Instance, Problem, Series, Stack, Study
 from aimi.dicom.identity import drop_copies
 from aimi.dicom.parsing import ParsedInstance, parse
+from aimi.dicom.sop_classes import IMAGE_STORAGE, image_modality
 from aimi.dicom.values import Values
 from aimi.errors import InputError, SelectionError, UsageError
 from aimi.image import Note
@@ -35,12 +39,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class _Damaged:
-    """A file that is DICOM and cannot be used, and the series that it belongs to where that is known."""
+    """A file or folder that cannot be used, and what is known of it.
+
+    Parameters
+    ----------
+    kind : ``CT``, ``MR`` or ``PT``; empty for another object; None where it is not known.
+    """
 
     problem: Problem
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
     series_instance_uid: str = ""
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ def read(source: Path, *, study_uid: str | None = None, progress: Progress | Non
     Raises
     ------
     UsageError
-        If ``source`` does not exist.
+        If ``source`` does not exist or may not be looked at.
     SelectionError
         If it holds no DICOM object, several studies and none is named, or not the named one.
     InputError
@@ -77,7 +87,7 @@ def read(source: Path, *, study_uid: str | None = None, progress: Progress | Non
     kept, duplicates = drop_copies(findings.instances)
     chosen = _choose_study(kept, study_uid)
     damaged = [each for each in (*closed, *findings.damaged) if each.study_instance_uid in {"", chosen}]
-    parsed = [each for each in kept if each.instance.header.study_instance_uid == chosen]
+    parsed = [each for each in kept if each.instance.header.study_instance_uid in {"", chosen}]
     return Study(
         study_instance_uid=chosen,
         series=_build_series(parsed, damaged),
@@ -90,20 +100,19 @@ def read(source: Path, *, study_uid: str | None = None, progress: Progress | Non
 
 def _list_files(source: Path) -> tuple[list[Path], list[_Damaged]]:
     """Give all files of the input in order of their paths, and the folders that cannot be opened."""
-    if not source.exists():
-        raise UsageError("The input does not exist.", "Name a folder or a file that does.")
-    if source.is_file():
-        if not _is_dicomdir(source):
-            return [source], []
-        source = source.parent
-    closed: list[_Damaged] = []
-
-    def note(error: OSError) -> None:
-        sentence = "The folder cannot be opened; what it holds is not known."
-        closed.append(_Damaged(Problem(Path(error.filename), "unreadable-folder", sentence)))
-
-    paths = sorted(Path(folder, name) for folder, _, names in os.walk(source, onerror=note) for name in names)
-    return paths, closed
+    try:
+        if not source.exists():
+            raise UsageError("The input does not exist.", "Name a folder or a file that does.")
+        if source.is_file():
+            if not _is_dicomdir(source):
+                return [source], []
+            source = source.parent
+    except PermissionError as error:
+        raise UsageError("The input cannot be looked at.", "Check the permissions of its folders.") from error
+    found = list_files(source)
+    sentence = "The folder cannot be opened; what it holds is not known."
+    closed = [_Damaged(Problem(path, "unreadable-folder", sentence)) for path in found.closed]
+    return list(found.paths), closed
 
 
 def _is_dicomdir(path: Path) -> bool:
@@ -142,24 +151,27 @@ def _read_batch(paths: Iterable[Path]) -> list[ParsedInstance | _Damaged | None]
 
 def _read_file(path: Path) -> ParsedInstance | _Damaged | None:
     """Give what a file holds; None if it is no DICOM object."""
-    if path.name.lower().endswith(_SIDECAR) or not path.is_file():
+    if path.name.lower().endswith(_SIDECAR):
         return None
     try:
-        header = read_header(path)
+        header = read_header(path) if stat.S_ISREG(path.stat().st_mode) else None
     except OSError:
         return _Damaged(Problem(path, "unreadable-file", "The file cannot be opened or read."))
     if header is None or _is_directory_record(header):
         return None
     values = Values(header.elements)
-    if header.is_whole and values.text("SOPInstanceUID"):
+    if header.is_whole and values.uid("SOPInstanceUID"):
         return parse(path, header)
-    if not header.is_part10 and not values.text("SOPInstanceUID"):
+    meta = Values(header.meta)
+    sop_class = values.uid("SOPClassUID") or meta.uid("MediaStorageSOPClassUID")
+    if not header.is_part10 and not values.uid("SOPInstanceUID") and sop_class not in IMAGE_STORAGE:
         return None
     return _Damaged(
         _header_problem(path, header),
-        sop_instance_uid=values.text("SOPInstanceUID"),
-        study_instance_uid=values.text("StudyInstanceUID"),
-        series_instance_uid=values.text("SeriesInstanceUID"),
+        sop_instance_uid=values.uid("SOPInstanceUID") or meta.uid("MediaStorageSOPInstanceUID"),
+        study_instance_uid=values.uid("StudyInstanceUID"),
+        series_instance_uid=values.uid("SeriesInstanceUID"),
+        kind=image_modality(sop_class, "") if sop_class else None,
     )
 
 
@@ -169,7 +181,7 @@ def _is_directory_record(header: FileHeader) -> bool:
 
 def _header_problem(path: Path, header: FileHeader) -> Problem:
     if header.is_whole:
-        return Problem(path, "no-sop-instance-uid", "The file is DICOM but has no SOP Instance UID.")
+        return Problem(path, "no-sop-instance-uid", "The file is DICOM but has no valid SOP Instance UID.")
     return Problem(path, "truncated-header", "The file is cut off or damaged inside its header.")
 
 
@@ -187,8 +199,15 @@ def _what_else(findings: _Findings) -> str:
 
 def _check_patient(instances: Sequence[Instance]) -> None:
     """Refuse two patients (DECISIONS 1.2)."""
+    ids = Counter(instance.patient_id or "" for instance in instances)
+    if 0 < ids[""] < len(instances):
+        raise InputError(
+            f"{ids['']} of {len(instances)} objects have no Patient ID and the others have one: they may be of more "
+            "than one patient.",
+            "Give the study of one patient, with its Patient ID in all objects or in none.",
+        )
     for what, values in (
-        ("Patient IDs", {instance.patient_id or "" for instance in instances}),
+        ("Patient IDs", set(ids)),
         ("issuers of the Patient ID", {instance.issuer_of_patient_id for instance in instances}),
         ("birth dates", {instance.patient_birth_date for instance in instances}),
     ):
@@ -201,7 +220,8 @@ def _check_patient(instances: Sequence[Instance]) -> None:
 
 
 def _choose_study(parsed: Sequence[ParsedInstance], study_uid: str | None) -> str:
-    found = sorted({each.instance.header.study_instance_uid for each in parsed})
+    # An object that does not name its study is no study of its own: it is a defect where it belongs.
+    found = sorted({each.instance.header.study_instance_uid for each in parsed} - {""}) or [""]
     if study_uid is not None:
         if study_uid not in found:
             raise SelectionError("The input does not hold the study that --study names.", "Check the UID.")
@@ -219,16 +239,38 @@ def _build_series(parsed: Sequence[ParsedInstance], damaged: Sequence[_Damaged])
         by_uid.setdefault(each.instance.header.series_instance_uid, []).append(each)
     # A damaged copy of an object that is also there unharmed leaves no gap.
     present = {each.instance.sop_instance_uid for each in parsed}
-    lacking = Counter(each.series_instance_uid for each in damaged if each.sop_instance_uid not in present)
+    missing = [each for each in damaged if each.sop_instance_uid not in present]
+    lacking = Counter(each.series_instance_uid for each in missing if each.series_instance_uid)
+    homeless = Counter(each.kind for each in missing if not each.series_instance_uid)
+    homeless.update(_kind_of(each.instance) for each in by_uid.get("", ()))
     series = [
         Series(
             header=members[0].instance.header,
             instances=tuple(each.instance for each in members),
-            stacks=stacks.build(members, unreadable=lacking[uid]),
+            stacks=tuple(_with_homeless(stack, homeless) for stack in stacks.build(members, unreadable=lacking[uid])),
         )
         for uid, members in by_uid.items()
     ]
     return tuple(sorted(series, key=_series_order))
+
+
+def _kind_of(instance: Instance) -> str | None:
+    """Give what an object is, as :attr:`_Damaged.kind` says."""
+    kind = image_modality(instance.sop_class_uid, instance.header.modality)
+    return kind if kind or instance.sop_class_uid else None
+
+
+def _with_homeless(stack: Stack, homeless: Mapping[str | None, int]) -> Stack:
+    """Add the defect that files may be slices of a stack, for nothing shows that they are not."""
+    kind = image_modality(stack.header.sop_class_uid, stack.header.modality)
+    count = homeless.get(None, 0) + homeless.get(kind, 0)
+    if not kind or not count:
+        return stack
+    sentence = (
+        f"Files or folders that cannot be read, or do not say to which series they belong: {count}; slices of this "
+        "series may be among them."
+    )
+    return replace(stack, defects=(*stack.defects, Defect("unattributable-files", sentence)))
 
 
 def _series_order(series: Series) -> tuple[bool, int, str]:
@@ -242,6 +284,6 @@ def _notes_of(parsed: Sequence[ParsedInstance], damaged: Sequence[_Damaged]) -> 
         notes.append(Note("no-patient-id", "No object of the study has a Patient ID."))
     homeless = sum(not each.series_instance_uid for each in damaged)
     if homeless:
-        sentence = f"{homeless} damaged files were left out; which series they belong to cannot be read."
+        sentence = f"{homeless} files or folders cannot be read; which series they belong to is not known."
         notes.append(Note("unreadable-files", sentence))
     return tuple(notes)

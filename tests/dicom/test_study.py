@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.uid import UID, BasicTextSRStorage, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from aimi.dicom import study
 from aimi.dicom.header import Study
@@ -104,6 +106,16 @@ def test_two_patients_are_refused_whatever_study_is_named(tmp_path: Path) -> Non
         study.read(tmp_path / "in", study_uid="2.25.1000.1")
 
 
+@pytest.mark.parametrize("value", [None, ""])
+def test_patient_id_in_some_objects_only_is_refused(tmp_path: Path, value: str | None) -> None:
+    slices = make_slices(Made(ARRAY))
+    del slices[-1].PatientID
+    if value is not None:
+        slices[-1].PatientID = value
+    with pytest.raises(InputError, match=r"1 of 9 objects have no Patient ID .* more than one patient"):
+        study.read(write_series(tmp_path / "in", slices))
+
+
 def test_birth_date_in_some_objects_only_is_one_patient(tmp_path: Path) -> None:
     write_ct(tmp_path / "in" / "a", attributes={"PatientBirthDate": "19600101"})
     write_ct(tmp_path / "in" / "b", series=3)
@@ -136,12 +148,16 @@ def place_of(path: Path, tag: bytes) -> int:
     return path.read_bytes().index(tag)
 
 
+def defects_of(found: Study) -> list[list[str]]:
+    return [[defect.code for defect in stack.defects] for series in found.series for stack in series.stacks]
+
+
 def test_cut_header_is_a_problem_and_leaves_a_gap(tmp_path: Path) -> None:
     folder = write_ct(tmp_path / "in")
     cut(folder / "0004.dcm", 400)
     found = study.read(folder)
     assert [(problem.path.name, problem.code) for problem in found.problems] == [("0004.dcm", "truncated-header")]
-    assert [defect.code for defect in found.series[0].stacks[0].defects] == ["missing-slices"]
+    assert defects_of(found) == [["missing-slices", "unattributable-files"]]
     assert [note.code for note in found.notes] == ["unreadable-files"]
 
 
@@ -164,6 +180,58 @@ def test_damaged_copy_of_a_whole_object_leaves_no_gap(tmp_path: Path) -> None:
     found = study.read(folder)
     assert [problem.code for problem in found.problems] == ["truncated-header"]
     assert found.series[0].stacks[0].defects == ()
+
+
+def test_cut_last_header_without_a_series_counts_against_stacks_of_its_kind(tmp_path: Path) -> None:
+    folder = write_ct(tmp_path / "in")
+    write_made(folder / "b", Made(ARRAY, modality="MR", series=3))
+    cut(folder / "0008.dcm", place_of(folder / "0008.dcm", b"\x20\x00\x0d\x00") + 3)
+    assert defects_of(study.read(folder)) == [["unattributable-files"], []]
+
+
+def test_cut_bare_data_set_of_an_image_is_a_problem(tmp_path: Path) -> None:
+    folder = write_ct(tmp_path / "in")
+    last = folder / "0008.dcm"
+    last.write_bytes(last.read_bytes()[place_of(last, b"\x08\x00\x08\x00") : place_of(last, b"\x08\x00\x18\x00")])
+    found = study.read(folder)
+    assert [problem.code for problem in found.problems] == ["no-sop-instance-uid"]
+    assert defects_of(found) == [["unattributable-files"]]
+
+
+def test_damaged_report_may_be_no_slice(tmp_path: Path) -> None:
+    folder = write_ct(tmp_path / "in")
+    report = make_slices(Made(ARRAY[:1], series=5))[0]
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
+    write_series(folder / "report", [report])
+    cut(folder / "report" / "0000.dcm", place_of(folder / "report" / "0000.dcm", b"\x20\x00\x0d\x00") + 3)
+    found = study.read(folder)
+    assert ([problem.code for problem in found.problems], defects_of(found)) == (["truncated-header"], [[]])
+
+
+def test_damaged_copy_without_series_of_a_whole_object_leaves_no_gap(tmp_path: Path) -> None:
+    folder = write_ct(tmp_path / "in")
+    copy = folder / "copy"
+    copy.write_bytes((folder / "0008.dcm").read_bytes())
+    cut(copy, place_of(copy, b"\x20\x00\x0d\x00") + 3)
+    assert defects_of(study.read(folder)) == [[]]
+
+
+@pytest.mark.parametrize("value", [None, "", ["1.2.3", "1.2.4"], "1.2.JANE"])
+def test_slice_without_a_series_may_be_of_any_stack(tmp_path: Path, value: str | list[str] | None) -> None:
+    slices = make_slices(Made(ARRAY))
+    del slices[-1].SeriesInstanceUID
+    if value is not None:
+        slices[-1]["SeriesInstanceUID"] = DataElement("SeriesInstanceUID", "UI", value, validation_mode=IGNORE)
+    found = study.read(write_series(tmp_path / "in", slices))
+    assert defects_of(found) == [["too-few-slices", "no-uid", "unattributable-files"], ["unattributable-files"]]
+
+
+def test_study_of_no_uid_is_a_study_with_defects(tmp_path: Path) -> None:
+    slices = make_slices(Made(ARRAY))
+    for ds in slices:
+        ds.StudyInstanceUID = ""
+    found = study.read(write_series(tmp_path / "in", slices))
+    assert (found.study_instance_uid, defects_of(found)) == ("", [["no-uid"]])
 
 
 def test_cut_pixels_are_a_problem_and_a_defect(tmp_path: Path) -> None:
@@ -190,10 +258,29 @@ def test_depth_of_folders_does_not_matter(tmp_path: Path, depth: int) -> None:
     assert describe(study.read(tmp_path / "deep")) == describe(study.read(target))
 
 
-def test_link_to_nowhere_is_ignored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+def test_link_that_leads_nowhere_may_be_a_slice_of_any_stack(tmp_path: Path, target: str) -> None:
     folder = write_ct(tmp_path / "in")
-    (folder / "link").symlink_to(tmp_path / "nowhere")
-    assert study.read(folder).ignored == 1
+    write_made(folder / "b", Made(ARRAY, modality="MR", series=3))
+    (folder / "link").symlink_to(folder / target)
+    found = study.read(folder)
+    assert [problem.code for problem in found.problems] == ["unreadable-file"]
+    assert defects_of(found) == [["unattributable-files"]] * 2
+    assert "belong: 1; slices" in found.series[0].stacks[0].defects[0].sentence
+
+
+def test_linked_folders_are_part_of_the_input(tmp_path: Path) -> None:
+    write_ct(tmp_path / "elsewhere")
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert describe(study.read(tmp_path / "in")) == describe(study.read(tmp_path / "elsewhere"))
+
+
+def test_pipe_is_ignored(tmp_path: Path) -> None:
+    folder = write_ct(tmp_path / "in")
+    os.mkfifo(folder / "pipe")
+    found = study.read(folder)
+    assert (found.ignored, defects_of(found)) == (1, [[]])
 
 
 @pytest.fixture
@@ -218,6 +305,8 @@ def test_what_may_not_be_read_is_a_problem(locked_folder: Path) -> None:
     assert sorted(problem.code for problem in found.problems) == ["unreadable-file", "unreadable-folder"]
     assert [note.code for note in found.notes] == ["unreadable-files"]
     assert len(found.series[0].instances) == 8
+    assert defects_of(found) == [["unattributable-files"]]
+    assert "belong: 2; slices" in found.series[0].stacks[0].defects[0].sentence
 
 
 def test_single_file_that_may_not_be_read_is_wrong_usage(locked_folder: Path) -> None:
