@@ -72,13 +72,19 @@ def _load_model(options: RunOptions, running: Running, found: FoundModel) -> Loa
 
 
 def run_models(
-    job: Job, images: Mapping[str, Image], models: Sequence[LoadedModel], *, where: _Mask | None = None
+    job: Job,
+    images: Mapping[str, Image],
+    models: Sequence[LoadedModel],
+    *,
+    where: _Mask | None = None,
+    sought: Sequence[str] = (),
 ) -> dict[str, ModelRun]:
     """Run models on their channels; give network labels on the grid of the images, by model name.
 
     Parameters
     ----------
     where : where labels matter, on that grid; None is everywhere.
+    sought : names of the labels that are followed beyond it.
     """
     runs = {}
     for loaded in models:
@@ -90,6 +96,7 @@ def run_models(
                 loaded.options,
                 progress=lambda done, total: job.progress("Predicting", done, total),
                 region=where,
+                sought=[number for number, name in enumerate(spec.labels, start=1) if name in sought],
             )
         job.record.note(*prediction.notes)
         reference = images[spec.channels[0]]

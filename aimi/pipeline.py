@@ -271,7 +271,8 @@ def predict_in_region(
     where = paired.support_of(job, paired.region_on(job, aligned, region))
     if where is not None:
         job.record.note(_LOOKED_AT_REGION)
-    runs = run_models(job, aligned.images, chosen, where=where)
+    sought = () if job.task.region is None else job.task.region.judged
+    runs = run_models(job, aligned.images, chosen, where=where, sought=sought)
     return Predictions(region.fingerprint, {**region.runs, **runs})
 
 

@@ -9,7 +9,7 @@ the largest there. A vote instead labels each fold by itself and keeps what at l
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -157,6 +157,7 @@ def predict(
     progress: Progress | None = None,
     *,
     region: Mask | None = None,
+    sought: Collection[int] | None = None,
 ) -> Prediction:
     """Label one case.
 
@@ -166,6 +167,7 @@ def predict(
     progress : called after each tile.
     region : (k, j, i); where labels matter. Elsewhere they are 0, and tiles that no voxel of it depends on are not run.
         A label that touches the region's edge makes the region grow there until none does.
+    sought : the labels that do so; None is any. Others are right in the region and not followed beyond it.
 
     Raises
     ------
@@ -189,7 +191,7 @@ def predict(
     if region is None:
         outcome = _outcome(run, _run_tiles(run, None))
     else:
-        outcome = _predict_region(run, region_to(change.apply(region), run_shape))
+        outcome = _predict_region(run, region_to(change.apply(region), run_shape), sought)
     with clock.stage("export"):
         labels = change.revert(labels_back(outcome.labels, shape))
         labels, notes = _postprocess(np.ascontiguousarray(labels), model.folder, options, float(np.prod(spacing)))
@@ -232,8 +234,8 @@ class _Outcome:
     notes: tuple[Note, ...] = ()
 
 
-def _predict_region(run: _Run, region: Mask) -> _Outcome:
-    """Label a region; where a label touches its edge, let it grow and run what is missing."""
+def _predict_region(run: _Run, region: Mask, sought: Collection[int] | None) -> _Outcome:
+    """Label a region; where a label that is sought touches its edge, let it grow and run what is missing."""
     geometry, plans = run.seen.geometry, run.plans
     back = tuple(np.argsort(plans.transpose))
     region = region.transpose(plans.transpose).copy()
@@ -247,7 +249,8 @@ def _predict_region(run: _Run, region: Mask) -> _Outcome:
         done |= wanted
         outcome = _outcome(run, sums)
         labels = outcome.labels * region.transpose(back)
-        edge = _touching_edge(labels.transpose(plans.transpose) != 0, region)
+        followed = labels != 0 if sought is None else np.isin(labels, list(sought))
+        edge = _touching_edge(followed.transpose(plans.transpose), region)
         if not edge.any():
             break
         fresh = _widen(edge, run) & ~region
@@ -276,8 +279,11 @@ def _merged(old: FoldSums, new: FoldSums, where: Mask, where_labels: Mask) -> Fo
 
 
 def _touching_edge(labelled: Mask, region: Mask) -> Mask:
-    """Give the labelled voxels of a region that have a neighbour (of six) outside it; the array's border is no edge."""
-    edge: Mask = labelled & ~ndimage.binary_erosion(region, border_value=1)
+    """Give the labelled voxels of a region that have a neighbour outside it; the array's border is no edge.
+
+    A neighbour is one of 26, as findings hang together: one that goes on at a corner alone is followed, too.
+    """
+    edge: Mask = labelled & ~ndimage.binary_erosion(region, np.ones((3, 3, 3), np.bool_), border_value=1)
     return edge
 
 

@@ -88,12 +88,14 @@ class RegionPlan:
     fast : name of a region model -> what stands in for it under ``--fast-region``.
     support : by rule set; without an entry the last model looks everywhere.
     required : by rule set, the anatomy numbers of which a region from elsewhere has at least one.
+    judged : names of the last model's labels that are findings; the others are not followed beyond the support.
     """
 
     needed: Mapping[str, tuple[str, ...]]
     fast: Mapping[str, ModelSpec]
     support: Mapping[str, Support]
     required: Mapping[str, tuple[int, ...]]
+    judged: tuple[str, ...] = ("tumor",)
 
 
 @dataclass(frozen=True, slots=True)
