@@ -30,6 +30,16 @@ def select(
             "--allow-non-contrast", envvar="AIMI_ALLOW_NON_CONTRAST", help="Kidney: also series without contrast."
         ),
     ] = False,
+    allow_partial_ct: Annotated[
+        bool,
+        typer.Option(
+            "--allow-partial-ct", envvar="AIMI_ALLOW_PARTIAL_CT", help="PET/CT: also a CT of a part of the PET."
+        ),
+    ] = False,
+    register: Annotated[
+        bool,
+        typer.Option("--register", envvar="AIMI_REGISTER", help="PET/CT: register different frames of reference."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
     show_descriptions: Annotated[
         bool, typer.Option("--show-descriptions", help="Show series descriptions (free text) off a terminal, too.")
@@ -48,7 +58,14 @@ def select(
     chosen_task = get(task)
     with progress() as show:
         found = studies.read(study, study_uid=study_uid, progress=lambda done, of: show("Reading headers", done, of))
-    view = selection_view.view(found, chosen_task, series, allow_non_contrast=allow_non_contrast)
+    view = selection_view.view(
+        found,
+        chosen_task,
+        series,
+        allow_non_contrast=allow_non_contrast,
+        allow_partial_ct=allow_partial_ct,
+        register=register,
+    )
     with_text = show_descriptions or (sys.stdout.isatty() and not as_json)
     if as_json:
         print_json(view.as_json(show_descriptions=with_text))
