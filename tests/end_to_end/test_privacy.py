@@ -7,11 +7,13 @@ own log included) and every other file is searched for them.
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from tests.end_to_end import roads
 from tests.end_to_end.threshold_task import make_models
@@ -33,6 +35,7 @@ def plant(ds: Dataset) -> None:
                     "ImageComments", "ReferringPhysicianName", "OperatorsName", "StationName", "ContrastBolusAgent",
                     "BodyPartExamined"):  # fmt: skip
         setattr(ds, keyword, PLANTED[:12].upper() if keyword == "BodyPartExamined" else PLANTED)
+    ds.ImageType = ["ORIGINAL", "PRIMARY", PLANTED.upper()]
 
 
 def whole(slices: list[Dataset]) -> list[Dataset]:
@@ -54,10 +57,20 @@ def without_rescale(slices: list[Dataset]) -> list[Dataset]:
     return slices
 
 
+def two_volumes(slices: list[Dataset]) -> list[Dataset]:
+    """Give the series a second volume, which only planted words of Image Type and of the contrast phase tell apart."""
+    twins = [deepcopy(ds) for ds in slices]
+    for number, ds in enumerate(twins, start=101):
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = UID(f"{ds.SeriesInstanceUID}.{number}")
+        ds.ImageType = ["ORIGINAL", "PRIMARY", PLANTED.upper(), "TWIN"]
+        ds.ContrastBolusAgentPhase = PLANTED.upper()
+    return [*slices, *twins]
+
+
 @pytest.mark.parametrize("road", roads.ROADS)
 @pytest.mark.parametrize(
     ("change", "status"),
-    [(whole, 0), (with_gap, 4), (two_patients, 4), (without_rescale, 4)],
+    [(whole, 0), (two_volumes, 0), (with_gap, 4), (two_patients, 4), (without_rescale, 4)],
     ids=lambda one: getattr(one, "__name__", None),
 )
 def test_planted_words_appear_nowhere_but_in_the_segmentation(
@@ -83,6 +96,19 @@ def _run(road: str, study: Path, models: Path, out: Path) -> subprocess.Complete
         paths = ["-i", str(study), "-o", str(out), "-m", str(models), "-l", "DEBUG"]
     command = [sys.executable, "-m", "tests.end_to_end.proof_process", road, *paths]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_planted_words_appear_in_no_list_of_series(options: list[str], tmp_path: Path) -> None:
+    slices = make_slices(Made(np.zeros((9, 4, 4), np.int16)))
+    for ds in slices:
+        plant(ds)
+    study = write_series(tmp_path / PLANTED, two_volumes(slices))
+    command = [sys.executable, "-m", "tests.end_to_end.proof_process", "command", "select", "proof", str(study)]
+    ended = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert b"[ImageType=1]" in ended.stdout
+    assert PLANTED.lower().encode() not in (ended.stdout + ended.stderr).lower()
 
 
 def test_the_planted_words_would_be_found(tmp_path: Path) -> None:
