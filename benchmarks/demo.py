@@ -1,0 +1,78 @@
+"""How well the demo model finds the truth of samples that it never saw, end to end.
+
+``python -m benchmarks.demo [TASK] [--seeds 20] [--save]``: for each seed an axial and an oblique sample is written as
+DICOM, run through the pipeline with ``-m demo``, and scored on the source's grid.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from aimi import pipeline
+from aimi.models import store
+from aimi.options import RunOptions, clock_of_environment
+from aimi.output_place import OutputPlace
+from aimi.run_record import RunRecord
+from aimi.samples.sample import make_sample
+from aimi.tasks import get
+from tools.demo import score
+
+FIRST_SEED = 500
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def dice_of(task: str, seed: int, folder: Path, *, oblique: bool) -> dict[str, float]:
+    """Give the Dice of each segment of one sample."""
+    sample = make_sample(task, folder / "sample", seed=seed, oblique=oblique)
+    job = pipeline.Job(
+        task=get(task),
+        options=RunOptions(),
+        place=OutputPlace(folder / "out", task),
+        models=store.demo_folder(),
+        demo=True,
+        clock=clock_of_environment({}),
+        record=RunRecord(),
+    )
+    pipeline.segment_case(job, sample.study)
+    rows = score(folder / "out" / f"{task}.seg.dcm", sample.truth, sample.study)
+    return {row[0]: float(row[3]) for row in rows}
+
+
+def measure(task: str, seeds: range, *, oblique: bool) -> dict[str, list[float]]:
+    """Give the Dice of each segment over seeds, printed as they come."""
+    found: dict[str, list[float]] = {}
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            scores = dice_of(task, seed, Path(folder), oblique=oblique)
+        print(f"seed {seed} {'oblique' if oblique else 'axial'} {scores}", flush=True)
+        for segment, dice in scores.items():
+            found.setdefault(segment, []).append(dice)
+    return found
+
+
+def main() -> int:
+    """Print the distributions."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", nargs="?", default="liver_ct")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--save", action="store_true", help="keep the figures in benchmarks/results")
+    arguments = parser.parse_args()
+    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
+    found = {name: measure(arguments.task, seeds, oblique=name == "oblique") for name in ("axial", "oblique")}
+    for name, segments in found.items():
+        for segment, dice in segments.items():
+            print(
+                f"{name} {segment}: n {len(dice)}, min {min(dice):.3f}, median {statistics.median(dice):.3f}, "
+                f"max {max(dice):.3f}"
+            )
+    if arguments.save:
+        path = RESULTS / f"demo_{arguments.task}.json"
+        path.write_text(json.dumps({"task": arguments.task, "seeds": list(seeds), "dice": found}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
