@@ -24,6 +24,8 @@ if [ -z "$from" ]; then
 fi
 rm -rf "$folder"
 mkdir -p "$folder"
+# Whatever a power cut would lose is made again.
+export DPKG_FORCE=unsafe-io
 debootstrap --variant=minbase --include=python3.11-minimal,libpython3.11-stdlib "$suite" "$folder" "$from" >"$folder.log" 2>&1 ||
     { tail -n 20 "$folder.log" >&2; exit 1; }
 rm -rf "$folder"/var/lib/apt/lists/* "$folder"/var/cache/apt/* "$folder"/var/cache/debconf/*-old "$folder"/var/log/* \

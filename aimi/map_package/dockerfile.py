@@ -2,6 +2,7 @@
 
 Nothing but the base comes from outside: packages come from wheels in the context, so the build needs no network.
 Where no wheels are given, pip fetches them in the first stage. The second stage is the base and one layer.
+PYTHONHASHSEED fixes the order of sets in compiled files, so that the layer is the same each time.
 """
 
 import json
@@ -24,7 +25,7 @@ RUN mkdir -p /image/opt/holoscan /image/var/holoscan /image/etc \\
     && cp /context/tools /image/opt/holoscan/entrypoint \\
     && cp /context/app.config /image/var/holoscan/app.yaml \\
     && cp -R /context/etc/. /image/etc/ \\
-    && SOURCE_DATE_EPOCH={epoch} {python} /context/assemble.py --root /image \\
+    && PYTHONHASHSEED=0 SOURCE_DATE_EPOCH={epoch} {python} /context/assemble.py --root /image \\
         --requirements /context/pip/requirements.txt{wheels} --may-lack {may_lack}
 
 FROM {base}

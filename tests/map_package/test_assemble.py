@@ -1,5 +1,6 @@
 """What the build stage does to the folder of packages."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,23 @@ def test_a_module_that_is_missing_is_named_unless_it_may_be(source: Path) -> Non
     (missing,) = assemble.missing_modules([source], frozenset())
     assert missing.startswith("not_there.inner")
     assert assemble.missing_modules([source], frozenset({"not_there"})) == ()
+
+
+def test_every_file_has_one_date_and_only_the_output_and_logs_take_any_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    make(tmp_path, "opt/holoscan/entrypoint", "opt/holoscan/models/M1/weights")
+    (tmp_path / "opt/holoscan/models/M1/weights").chmod(0o600)
+    assemble._finish(tmp_path)
+    assert {path.stat().st_mtime for path in (tmp_path, *tmp_path.rglob("*"))} == {86400.0}
+    modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
+    assert modes["opt/holoscan/entrypoint"] == 0o755
+    assert modes["opt/holoscan/models/M1/weights"] == 0o644
+    assert {name for name, mode in modes.items() if mode & 0o002} == {"var/holoscan/output", "var/holoscan/logs"}
+
+
+def test_the_entrypoint_names_its_interpreter_and_takes_nothing_of_the_environment(tmp_path: Path) -> None:
+    make(tmp_path, "opt/holoscan/entrypoint")
+    assemble._name_python(tmp_path)
+    assert (tmp_path / "opt/holoscan/entrypoint").read_text().splitlines()[0] == f"#!{sys.executable} -I"

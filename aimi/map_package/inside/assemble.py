@@ -183,7 +183,7 @@ def _finish(root: Path) -> None:
         (root / "var/holoscan" / place).mkdir(parents=True, exist_ok=True)
     (root / "var/holoscan/input").mkdir(parents=True, exist_ok=True)
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
-    for path in sorted(root.rglob("*"), reverse=True):
+    for path in (*sorted(root.rglob("*"), reverse=True), root):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.name == "entrypoint" else 0o644)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
