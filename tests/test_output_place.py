@@ -28,7 +28,12 @@ def test_files_appear_under_their_names_and_nothing_else(tmp_path: Path) -> None
 def test_every_dcm_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     replace = Path.replace
-    monkeypatch.setattr(Path, "replace", lambda self, to: (order.append(Path(to).name), replace(self, to))[1])
+
+    def noted(self: Path, target: Path) -> Path:
+        order.append(target.name)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
     OutputPlace(tmp_path, "t").write({"a.dcm": b"", "seg.dcm": b"", "report.json": b"", "preview.png": b""})
     assert order == ["t.preview.png", "t.report.json", "t.a.dcm", "t.seg.dcm"]
 

@@ -60,6 +60,7 @@ REAL = [
 def test_real_series_are_marked_exactly_by_both_roads(case: Case, real_data: RealData, tmp_path: Path) -> None:
     source = real_data(case.data) / case.folder
     stack = _find_stack(source, case)
+    assert stack.spacing is not None
     models = make_models(tmp_path / "models", stack.spacing, case.threshold, patch=_patch(stack))
     planes = read_planes({stack.instances[plane.instance].path for plane in stack.planes})
     objects = []

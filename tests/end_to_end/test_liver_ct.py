@@ -91,7 +91,7 @@ def test_dcmqi_reads_back_the_voxels_at_their_positions(finished: tuple[Path, Pa
     dataset = pydicom.dcmread(seg_path)
     for frame, groups in zip(dataset.pixel_array, dataset.PerFrameFunctionalGroupsSequence, strict=True):
         position = [float(value) for value in groups.PlanePositionSequence[0].ImagePositionPatient]
-        index = image.TransformPhysicalPointToIndex(position)
+        index = image.TransformPhysicalPointToIndex(position)  # type: ignore[no-untyped-call]  # untyped
         assert index[:2] == (0, 0)
         np.testing.assert_array_equal(array[index[2]], frame)
 

@@ -14,6 +14,7 @@ from aimi import tasks
 from aimi.interruption import Interruption
 from aimi.models import catalogue
 from aimi.options import RunOptions
+from tests.end_to_end.roads import fixed_clock
 from tests.end_to_end.threshold_task import make_models
 from tests.made import Made, write_made
 
@@ -86,6 +87,14 @@ def test_task_runs_as_an_application(
 
     application = module("spleen_ct_app", BLOCKS["apps/spleen_ct/app.py"], monkeypatch)
     models = make_models(tmp_path / "models", SPACING, 300.0, "Dataset900_Spleen")
-    launched = Launched(RunOptions(), study, tmp_path / "out", str(models), debug=True, interruption=Interruption())
+    launched = Launched(
+        options=RunOptions(),
+        source=study,
+        folder=tmp_path / "out",
+        models=str(models),
+        debug=True,
+        clock=fixed_clock,
+        interruption=Interruption(),
+    )
     assert application.run(launched) == 0
     assert_spleen(tmp_path / "out")
