@@ -70,9 +70,16 @@ tail -n 1 "$work/build.log"
 say "checks"
 "$python" tools/container_checks.py "$image" "$work/checks" "$models" "$work/sample/study" "$work/data/ct_abdomen_crlm_1004"
 say "build contexts of all tasks"
-for application in apps/*/app.yaml; do
-    task="$(basename "$(dirname "$application")")"
-    "$python" -m aimi package "$task" -t "aimi-ci-$task:check" --offline "$work/wheels" --base-image "$base" \
-        --context "$work/contexts/$task"
-done
+"$python" -c "
+import sys
+from pathlib import Path
+from aimi.map_package.building import Request, lay_out
+from aimi.map_package.flavours import Flavour
+for application in sorted(Path('apps').glob('*/app.yaml')):
+    task = application.parent.name
+    for flavour in Flavour:
+        request = Request(task=task, models=None, flavour=flavour, base=sys.argv[1], wheels=Path(sys.argv[2]))
+        lay_out(request, Path(sys.argv[3]) / task / flavour)
+        print(task, flavour)
+" "$base" "$work/wheels" "$work/contexts"
 say "done"
