@@ -40,7 +40,11 @@ class Taken:
 
 REFUSED = 3
 LUNGS_CUT = ["selection-unknown-whole-lungs"]
+PET_CT: dict[str, Taken | int] = dict.fromkeys(STUDIES, REFUSED) | {"pet_ct": Taken({"pet": 1, "ct": 2})}
+
 TABLE: dict[str, dict[str, Taken | int]] = {
+    "lung_pet_ct": PET_CT,
+    "breast": PET_CT,
     "lung_ct": {
         "abdomen": Taken({"ct": 2}, LUNGS_CUT),
         "pet_ct": Taken({"ct": 2}, ["selection-unknown-diagnostic-CT"]),
