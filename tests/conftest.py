@@ -62,5 +62,5 @@ def keep_segmentations(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if kept is None or folder is None:
         return
-    for path in folder.rglob("*.seg.dcm"):
+    for path in filter(Path.is_file, folder.rglob("*.seg.dcm")):
         shutil.copy(path, Path(kept) / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:20]}.dcm")
