@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydicom.misc import is_dicom
 
 ROOT = Path(__file__).resolve().parent.parent
 _TORCH = re.compile(r"^(import|from) (torch|nnunetv2|nnunet|tests\.engine\.stock_)", re.MULTILINE)
@@ -54,6 +55,11 @@ def real_data() -> Callable[[str], Path]:
     return folder
 
 
+def _is_segmentation(path: Path) -> bool:
+    """Leave out what tests of the output place call a segmentation."""
+    return path.is_file() and is_dicom(path)
+
+
 @pytest.fixture(autouse=True)
 def keep_segmentations(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep every segmentation that a test leaves in its folder, for a check by dciodvfy after all tests."""
@@ -62,5 +68,5 @@ def keep_segmentations(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if kept is None or folder is None:
         return
-    for path in filter(Path.is_file, folder.rglob("*.seg.dcm")):
+    for path in filter(_is_segmentation, folder.rglob("*.seg.dcm")):
         shutil.copy(path, Path(kept) / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:20]}.dcm")
