@@ -24,5 +24,6 @@ if ! cmp -s "$lock" "$venv/.lock" 2>/dev/null; then
     cp "$lock" "$venv/.lock"
 fi
 "$venv/bin/ruff" check --target-version py312 .
-"$venv/bin/mypy" --python-version 3.12
+# Types are those of the whole environment: here torch and nnunetv2 are not installed.
+.venv/bin/mypy --python-version 3.12
 AIMI_TORCH_FREE=1 "$venv/bin/python" -m pytest -q -m "not torch and not holoscan"

@@ -69,14 +69,18 @@ def _licence(name: str, version: str) -> str:
         found = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return ""
-    if found["Version"].partition("+")[0] != version:
+    if _first(found, "Version").partition("+")[0] != version:
         return ""
-    if found["License-Expression"]:
-        return str(found["License-Expression"])
+    if expression := _first(found, "License-Expression"):
+        return expression
     classifiers = [text for text in found.get_all("Classifier") or () if text.startswith("License ::")]
     if classifiers:
         return str(classifiers[0]).rpartition(" :: ")[2]
-    return str(found["License"] or "").strip().partition("\n")[0]
+    return _first(found, "License").strip().partition("\n")[0]
+
+
+def _first(found: metadata.PackageMetadata, key: str) -> str:
+    return str((found.get_all(key) or [""])[0])
 
 
 def _model(facts: Mapping[str, Any]) -> dict[str, Any]:
