@@ -6,7 +6,7 @@ from the bytes of the file, so torch is not imported.
 
 A torch file is a zip archive, uncompressed, with ``data.pkl`` and one entry per storage; before torch 1.6 it was a row
 of pickles followed by the raw storages. Storages are mapped, not read: what nobody asks for (the optimizer's half of
-the file) costs nothing.
+the file) costs nothing. What is asked for is held once against the archive's CRC-32.
 
 References
 ----------
@@ -14,9 +14,11 @@ torch 2.13, ``serialization.py`` and ``_utils.py``; numpy, ``_core/multiarray.py
 were listed from its source (nnunet 1.7.1 ``network_trainer.py``, nnunetv2 2.8.1 ``nnUNetTrainer.py``).
 """
 
+import io
 import pickle
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -105,6 +107,7 @@ class _Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.places: dict[str, tuple[int, int]] = {}
+        self.unchecked: dict[str, int] = {}
 
     def map(self, storage: _Storage) -> npt.NDArray[Any]:
         place = self.places.get(storage.key)
@@ -113,7 +116,16 @@ class _Source:
             raise ModelError("A storage of the model's weights is missing or cut short.", _REMEDY)
         if storage.count == 0:
             return np.empty(0, storage.dtype)
+        if storage.key in self.unchecked:
+            self._require_sum(storage.key, place)
         return np.memmap(self.path, storage.dtype, mode="c", offset=place[0], shape=(storage.count,))
+
+    def _require_sum(self, key: str, place: tuple[int, int]) -> None:
+        """Hold a storage against the archive's sum, once: an altered byte of the weights must not go unseen."""
+        content = np.memmap(self.path, np.uint8, mode="r", offset=place[0], shape=(place[1],))
+        if zlib.crc32(content.data) != self.unchecked[key]:
+            raise ModelError("The model's weights are altered: their bytes do not match the archive's sum.", _REMEDY)
+        del self.unchecked[key]
 
 
 def read_pickle(path: Path) -> Any:  # noqa: ANN401 - a pickle may hold anything
@@ -156,9 +168,11 @@ def _read_archive(archive: zipfile.ZipFile, source: _Source) -> Any:  # noqa: AN
         if name.startswith("data/"):
             if entry.compress_type != zipfile.ZIP_STORED:
                 raise ModelError("The model's weights are compressed, which torch never writes.", _REMEDY)
-            source.places[name.removeprefix("data/")] = (_data_offset(source.path, entry), entry.file_size)
-    with archive.open(entries["data.pkl"]) as stream:
-        return _load(_Unpickler(stream, source))
+            key = name.removeprefix("data/")
+            source.places[key] = (_data_offset(source.path, entry), entry.file_size)
+            source.unchecked[key] = entry.CRC
+    # read whole, because only the end of an entry is held against its sum
+    return _load(_Unpickler(io.BytesIO(archive.read(entries["data.pkl"])), source))
 
 
 def _data_offset(path: Path, entry: zipfile.ZipInfo) -> int:

@@ -74,6 +74,27 @@ def test_tensors_are_read_as_torch_wrote_them(tmp_path: Path, is_zip: bool) -> N
     np.testing.assert_array_equal(found["p"].array(), whole.numpy())
 
 
+def test_an_altered_byte_of_a_tensor_is_found_when_it_is_read(tmp_path: Path) -> None:
+    path, marked = tmp_path / "w.pth", torch.arange(1000, 1016, dtype=torch.float32)
+    torch.save({"w": marked, "other": torch.zeros(4)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(marked.numpy().tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    found = read_torch_file(path)
+    assert found["other"].array().tolist() == [0, 0, 0, 0]
+    for _ in range(2):
+        with pytest.raises(ModelError, match="altered"):
+            found["w"].array()
+
+
+def test_an_altered_byte_of_the_table_of_contents_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.zeros(4), "learning_rate": "0.0125"}, path)
+    path.write_bytes(path.read_bytes().replace(b"0.0125", b"0.0126"))
+    with pytest.raises(ModelError, match="damaged"):
+        read_torch_file(path)
+
+
 @given(st.binary(max_size=200))
 def test_random_bytes_are_a_model_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("damaged") / "w.pth"
