@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from aimi.dicom.elements import FileHeader, read_header
 from aimi.dicom.file_list import list_files
 from aimi.dicom.header import Defect, Instance, Problem, Series, Stack, Study
 from aimi.dicom.identity import drop_copies
-from aimi.dicom.parsing import ParsedInstance, parse
+from aimi.dicom.parsing import KnownHeaders, ParsedInstance, parse
 from aimi.dicom.sop_classes import IMAGE_STORAGE, image_modality
 from aimi.dicom.values import Values
 from aimi.errors import InputError, SelectionError, UsageError
@@ -29,7 +30,7 @@ from aimi.image import Note
 
 __all__ = ["read"]
 
-_THREADS: Final = 4
+_THREADS: Final = 2  # more wait for each other: parsing holds the interpreter
 _FILES_AT_ONCE: Final = 16
 _SIDECAR: Final = ".dcm.json"
 _DIRECTORY_STORAGE: Final = "1.2.840.10008.1.3.10"
@@ -128,10 +129,11 @@ def _read_files(paths: Sequence[Path], progress: Progress | None) -> _Findings:
     findings = _Findings([], [], 0)
     ignored = done = 0
     batches = [paths[start : start + _FILES_AT_ONCE] for start in range(0, len(paths), _FILES_AT_ONCE)]
+    known: KnownHeaders = {}
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         # pydicom warns about odd character sets; what cannot be decoded is read as Latin-1.
         warnings.simplefilter("ignore")
-        for batch, results in zip(batches, pool.map(_read_batch, batches), strict=True):
+        for batch, results in zip(batches, pool.map(partial(_read_batch, known=known), batches), strict=True):
             for result in results:
                 if isinstance(result, ParsedInstance):
                     findings.instances.append(result)
@@ -145,11 +147,11 @@ def _read_files(paths: Sequence[Path], progress: Progress | None) -> _Findings:
     return _Findings(findings.instances, findings.damaged, ignored)
 
 
-def _read_batch(paths: Iterable[Path]) -> list[ParsedInstance | _Damaged | None]:
-    return [_read_file(path) for path in paths]
+def _read_batch(paths: Iterable[Path], known: KnownHeaders) -> list[ParsedInstance | _Damaged | None]:
+    return [_read_file(path, known) for path in paths]
 
 
-def _read_file(path: Path) -> ParsedInstance | _Damaged | None:
+def _read_file(path: Path, known: KnownHeaders) -> ParsedInstance | _Damaged | None:
     """Give what a file holds; None if it is no DICOM object."""
     if path.name.lower().endswith(_SIDECAR):
         return None
@@ -161,7 +163,7 @@ def _read_file(path: Path) -> ParsedInstance | _Damaged | None:
         return None
     values = Values(header.elements)
     if header.is_whole and values.uid("SOPInstanceUID"):
-        return parse(path, header)
+        return parse(path, header, known)
     meta = Values(header.meta)
     sop_class = values.uid("SOPClassUID") or meta.uid("MediaStorageSOPClassUID")
     if not header.is_part10 and not values.uid("SOPInstanceUID") and sop_class not in IMAGE_STORAGE:

@@ -12,7 +12,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, EnhancedMRImageStorage, JPEGLSLossless
 
 from aimi.dicom.elements import read_header
-from aimi.dicom.parsing import ParsedInstance, parse
+from aimi.dicom.parsing import KnownHeaders, ParsedInstance, parse
 from tests.made import Made, make_slices
 
 PIXELS = np.zeros((1, 4, 6), np.int16)
@@ -265,3 +265,12 @@ def test_series_headers_are_what_pydicom_reads(real_data: Callable[[str], Path],
         }
         assert {field: getattr(header, field) for field in LISTS} == {f: as_texts(ds.get(k)) for f, k in LISTS.items()}
         assert {field: getattr(header, field) for field in NUMBERS} == {f: ds.get(k) for f, k in NUMBERS.items()}
+
+
+@pytest.mark.parametrize("name", ["petct_acrin_042", "mr_prostatex", "awkward"])
+def test_known_headers_give_the_same_records(name: str, real_data: Callable[[str], Path]) -> None:
+    known: KnownHeaders = {}
+    headers = [(path, read_header(path)) for path in sorted(real_data(name).rglob("*")) if path.is_file()]
+    whole = [(path, header) for path, header in headers if header is not None and header.is_whole]
+    assert [parse(path, header, known) for path, header in whole] == [parse(path, header) for path, header in whole]
+    assert len(known) < len(whole)
