@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEBIAN := dicom3tools dcmtk libgomp1 python3-venv
 TASK ?= liver_ct
 
-.PHONY: install test lint format demo demo-models bench stage wheels container sbom clean debian
+.PHONY: install test lint format demo demo-models bench stage wheels container container-torch sbom clean debian
 
 install: $(VENV)/.installed build/nnunet-1.7.1/.installed
 
@@ -55,6 +55,9 @@ wheels: install
 
 container: install
 	tools/ci_container.sh
+
+container-torch: install
+	AIMI_CONTAINER_FLAVOUR=torch tools/ci_container.sh
 
 # pip-audit lives in an environment of its own: it needs other versions than the lock.
 sbom: install

@@ -1,15 +1,21 @@
 """The picture of any segmentation, ours or another writer's, over the series that it was made on."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+import aimi
 from aimi import measure, preview
+from aimi.dicom import secondary_capture as capture
 from aimi.dicom import seg_reading, volume
 from aimi.dicom import study as studies
 from aimi.dicom.header import Stack, Study
+from aimi.dicom.secondary_capture import Caption
 from aimi.dicom.seg_reading import SegmentationObject
+from aimi.dicom.segmentation import to_bytes
 from aimi.errors import InputError, OutputError, UsageError
 from aimi.image import Image, LabelMap, Segment
 
@@ -17,16 +23,26 @@ __all__ = ["draw"]
 
 _UNITS = {"CT": "HU", "PT": "BQML"}
 _LARGEST_LABEL = 255
+_PICTURE_SERIES = 3199
 
 
-def draw(segmentation: Path, source: Path, out: Path) -> Path:
-    """Draw a segmentation over its source and write the picture.
+def draw(
+    segmentation: Path,
+    source: Path,
+    out: Path,
+    *,
+    secondary_capture: bool,
+    clock: Callable[[], datetime],
+) -> tuple[Path, ...]:
+    """Draw a segmentation over its source and write the picture; give the files.
 
     Parameters
     ----------
     segmentation : the object; where segments overlap the later one is drawn over the earlier.
     source : the study, or a folder that holds the series.
     out : the picture's path.
+    secondary_capture : also write the picture as a DICOM object beside it, with the ending ``.dcm``.
+    clock : gives the object's times.
 
     Raises
     ------
@@ -39,15 +55,29 @@ def draw(segmentation: Path, source: Path, out: Path) -> Path:
     """
     if out.suffix.lower() != ".png":
         raise UsageError("The picture's name does not end in .png.", "Name a .png with -o.")
+    if secondary_capture and out.with_suffix(".dcm").exists():
+        raise OutputError("A .dcm of the picture's name is there already.", "Name another picture with -o.")
     study = studies.read(source)
     found = seg_reading.read(segmentation, study=study)
     stack = _source_stack(found, study)
     image = volume.load(stack, units=_UNITS.get(stack.header.modality, "arbitrary"))
     labels = _label_map(found, image)
-    text = preview.Text(title="Segmentation", footer=f"Series {stack.header.series_instance_uid}", status="As stored")
+    identity = seg_reading.identify(segmentation)
+    status = preview.NOT_REVIEWED if identity.is_automatic else "As stored"
+    text = preview.Text(title="Segmentation", footer=f"Series {stack.header.series_instance_uid}", status=status)
     picture = preview.render(image, labels, measure.measure(labels), text=text, modality=stack.header.modality)
     _write(preview.encode_png(picture), out)
-    return out
+    if not secondary_capture:
+        return (out,)
+    caption = Caption(
+        series_description="Segmentation picture",
+        series_number=_PICTURE_SERIES,
+        software_version=aimi.__version__,
+        segmentation=(identity.sop_class_uid, identity.sop_instance_uid),
+    )
+    captured = capture.encode(np.asarray(picture), stack, caption, clock=clock)
+    _write(to_bytes(captured.dataset), out.with_suffix(".dcm"))
+    return out, out.with_suffix(".dcm")
 
 
 def _source_stack(found: SegmentationObject, study: Study) -> Stack:

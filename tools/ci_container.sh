@@ -4,7 +4,7 @@
 # Uses the container engine that DOCKER_HOST or the machine offers; where there is none, starts one of its own below
 # build/ and removes it afterwards. Where no engine can be had this fails, unless AIMI_NO_CONTAINER=1 says otherwise.
 # AIMI_BASE_IMAGE names a base with Python 3.11; without it one is made of Debian packages. AIMI_CONTAINER_FOLDER is
-# another place than build/.
+# another place than build/. AIMI_CONTAINER_FLAVOUR=torch builds and checks the image that holds torch as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work="${AIMI_CONTAINER_FOLDER:-$PWD/build}/container"
@@ -12,6 +12,13 @@ engine="${AIMI_CONTAINER_FOLDER:-$PWD/build}/ci-engine"
 image="aimi-ci-liver-ct:check"
 base="${AIMI_BASE_IMAGE:-aimi-ci-base:bookworm}"
 python="$PWD/.venv/bin/python"
+
+flavour="${AIMI_CONTAINER_FLAVOUR:-openvino}"
+case "$flavour" in
+    openvino) flag="" ;;
+    torch) flag="--with-torch" ;;
+    *) echo "AIMI_CONTAINER_FLAVOUR is neither openvino nor torch." >&2; exit 2 ;;
+esac
 
 say() { printf -- '-- %s (%s s)\n' "$1" "$SECONDS"; }
 
@@ -49,8 +56,15 @@ mkdir -p "$work/checks"
 say "base image"
 [ -n "${AIMI_BASE_IMAGE:-}" ] || tools/make_base_image.sh "$base" "$work/base"
 say "wheels"
+"$python" -c "
+import sys
+from pathlib import Path
+from aimi.map_package.flavours import Flavour, requirements_of
+for name, version in requirements_of(Path('apps/liver_ct'), Path('requirements.lock'), Flavour(sys.argv[1])).items():
+    print(f'{name}=={version}')
+" "$flavour" >"$work/requirements.txt"
 "$python" -m pip download -qq --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheels" \
-    -r apps/liver_ct/requirements.txt pip
+    -r "$work/requirements.txt" pip
 say "model, sample, real study"
 models="$PWD/demo_models"
 if [ ! -f "$models/DEMO-liver-ct/plans.json" ]; then
@@ -64,7 +78,8 @@ data="${AIMI_TEST_DATA:-$PWD/../shared/data}"
 "$python" "$data/unpack.py" "$work/data" ct_abdomen_crlm_1004 >/dev/null
 
 say "image"
-"$python" -m aimi package liver_ct -t "$image" -m demo --offline "$work/wheels" --base-image "$base" >"$work/build.log" 2>&1 ||
+# shellcheck disable=SC2086  (one flag or none)
+"$python" -m aimi package liver_ct -t "$image" $flag -m demo --offline "$work/wheels" --base-image "$base" >"$work/build.log" 2>&1 ||
     { tail -n 40 "$work/build.log"; exit 1; }
 tail -n 1 "$work/build.log"
 say "checks"

@@ -169,15 +169,16 @@ def check_strict_run(subject: Subject) -> str:
 
 
 def check_first_line(subject: Subject) -> str:
-    """The first log line within a second of the start, before anything heavy: the best of three."""
+    """The first log line within a second of the start, before anything heavy: the median of three."""
     found = []
     for _ in range(3):
         ended = run(subject, *STRICT, "-v", f"{subject.folder('first')}:/var/holoscan/output")
         require(ended.messages[:1] == ["Starting"], f"the log begins with {ended.messages[:1]}")
-        if ended.first_line_s is not None:
-            found.append(ended.first_line_s)
-    require(min(found) <= FIRST_LINE_S, f"the first log line came after {min(found):.2f} s")
-    return f"{min(found):.2f} s"
+        require(ended.first_line_s is not None, "no time of the first log line is known")
+        found.append(ended.first_line_s or 0.0)
+    times = ", ".join(f"{seconds:.2f}" for seconds in sorted(found))
+    require(sorted(found)[1] <= FIRST_LINE_S, f"the first log lines came after {times} s")
+    return f"{times} s"
 
 
 def check_no_input(subject: Subject) -> str:

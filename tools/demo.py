@@ -31,13 +31,14 @@ def score(result: Path, truth: Path, study: Path) -> list[tuple[str, ...]]:
     source = studies.read(study)
     ours, true = (seg_reading.read(path, study=source) for path in (result, truth))
     voxel_ml = float(np.prod(ours.geometry.spacing)) / 1000
-    by_code = {(one.segment.property_type.value, one.segment.anatomic_region): one.mask for one in true.masks}
+    found = {(one.segment.property_type.value, one.segment.anatomic_region): one.mask for one in ours.masks}
     rows = []
-    for one in ours.masks:
-        mask = one.mask
-        other = by_code[one.segment.property_type.value, one.segment.anatomic_region]
-        volumes = (f"{part.sum() * voxel_ml:.1f}" for part in (mask, other))
-        rows.append((one.segment.property_type.meaning, *volumes, f"{dice(mask, other):.3f}"))
+    for one in true.masks:
+        truth_mask = one.mask
+        # A segment that the result lacks scores 0.
+        mask = found.get((one.segment.property_type.value, one.segment.anatomic_region), np.zeros_like(truth_mask))
+        volumes = (f"{part.sum() * voxel_ml:.1f}" for part in (mask, truth_mask))
+        rows.append((one.segment.property_type.meaning, *volumes, f"{dice(mask, truth_mask):.3f}"))
     return rows
 
 

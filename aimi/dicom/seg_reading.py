@@ -132,6 +132,29 @@ class SegmentationObject:
         return hd.Volume(array, geometry.affine, geometry.coordinate_system, geometry.frame_of_reference_uid)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which object a segmentation is, and whether a program alone made it.
+
+    Parameters
+    ----------
+    is_automatic : Segment Algorithm Type is AUTOMATIC in every segment.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    is_automatic: bool
+
+
+def identify(path: Path) -> Identity:
+    """Give the identity of a segmentation that :func:`read` reads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = _load(path)
+        types = {str(item.get("SegmentAlgorithmType", "")) for item in dataset.get("SegmentSequence", [])}
+        return Identity(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), types == {"AUTOMATIC"})
+
+
 def read(path: Path, *, study: Study | Stack | None = None) -> SegmentationObject:
     """Read a DICOM Segmentation.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aimi import tasks
 from aimi.errors import OutputError
 from aimi.map_package import sbom
 from aimi.map_package.builder import checkout
@@ -68,6 +69,8 @@ def write_sbom(output: Path, *, task: str | None, audit: bool) -> Outcome:
 
     Raises
     ------
+    UsageError
+        There is no such task.
     OutputError
         The file cannot be written.
     """
@@ -76,7 +79,7 @@ def write_sbom(output: Path, *, task: str | None, audit: bool) -> Outcome:
     if task is None:
         requirements = pins(lock.read_text(encoding="utf-8"))
     else:
-        requirements = requirements_of(root / "apps" / task, lock, Flavour.OPENVINO)
+        requirements = requirements_of(root / "apps" / tasks.get(task).name, lock, Flavour.OPENVINO)
     found = ask(requirements) if audit else None
     try:
         output.write_text(json.dumps(sbom.bill(requirements), indent=2) + "\n", encoding="utf-8")

@@ -1,13 +1,14 @@
 """From a request to an image: find models and base, lay out the context, build."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from aimi.engine.folder import ModelFolder
-from aimi.errors import UsageError
+from aimi.errors import AimiError, UsageError
 from aimi.map_package import docker
 from aimi.map_package.builder import Order, checkout, make_context
 from aimi.map_package.flavours import Flavour
@@ -59,7 +60,11 @@ def lay_out(request: Request, folder: Path) -> None:
     if folder.exists():
         raise UsageError("The folder of the context is there already.", "Name one that is not.")
     folder.mkdir(parents=True)
-    make_context(_order(request, docker.Base(request.base, _UNKNOWN)), folder, checkout())
+    try:
+        make_context(_order(request, docker.Base(request.base, _UNKNOWN)), folder, checkout())
+    except AimiError:
+        shutil.rmtree(folder)
+        raise
 
 
 def package_task(request: Request, tag: str) -> Built:

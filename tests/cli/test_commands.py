@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from typer.testing import CliRunner, Result
 
 from aimi.cli.main import app
+from aimi.dicom import seg_reading
 from aimi.errors import AimiError
 from tests.engine.threshold_model import make_threshold_model
 from tests.made import Made, write_made
@@ -141,6 +143,7 @@ WRONG_USAGE = [
     ["run", "liver_ct", "STUDY", "-o", "OUT", "--max-memory", "inf"],
     ["sample", "liver_ct", "OUT", "--seed", "x"],
     ["preview", "a.dcm", "STUDY", "-o", "OUT.dcm"],
+    ["sbom", "--task", "nope", "-o", "OUT"],
 ]
 
 
@@ -253,3 +256,22 @@ def test_a_picture_of_another_writers_segmentation_is_drawn(real_data: RealData,
     result = aimi("preview", zoo / "dcmqi_binary.dcm", zoo / "source", "-o", tmp_path / "picture.png")
     assert result.exit_code == 0, result.exception
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_is_written_as_dicom_on_request_and_replaces_nothing(real_data: RealData, tmp_path: Path) -> None:
+    zoo = real_data("seg_zoo") / "made_on_prostatex_adc"
+    arguments = ("preview", zoo / "dcmqi_binary.dcm", zoo / "source", "-o", tmp_path / "a.png", "--secondary-capture")
+    assert aimi(*arguments).exit_code == 0
+    assert pydicom.dcmread(tmp_path / "a.dcm").Modality == "OT"
+    assert status(aimi(*arguments)) == 7
+
+
+@pytest.mark.parametrize("kind", ["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"])
+def test_what_a_program_alone_made_is_told_from_a_reviewers_work(
+    kind: str, real_data: RealData, tmp_path: Path
+) -> None:
+    dataset = pydicom.dcmread(real_data("seg_zoo") / "made_on_prostatex_adc" / "dcmqi_binary.dcm")
+    for item in dataset.SegmentSequence:
+        item.SegmentAlgorithmType = kind
+    dataset.save_as(tmp_path / "seg.dcm")
+    assert seg_reading.identify(tmp_path / "seg.dcm").is_automatic is (kind == "AUTOMATIC")

@@ -33,6 +33,12 @@ def request_for(task: str, models: str | None = None) -> Request:
     return Request(task=task, models=models, flavour=Flavour.OPENVINO, base="base:1")
 
 
+def test_a_refused_context_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        lay_out(request_for("liver_ct", str(tmp_path)), tmp_path / "context")
+    assert not (tmp_path / "context").exists()
+
+
 def test_an_unknown_task_is_refused_and_those_there_are_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="liver_ct"):
         lay_out(request_for("nothing"), tmp_path / "context")
