@@ -41,9 +41,14 @@ demo: install
 demo-models: install
 	$(BIN)/python -m demo_models.train $(TASK)
 
-bench: install
+bench: install build/monai/.installed
 	$(BIN)/python -m benchmarks.reading
-	$(BIN)/python -m benchmarks.engine
+	PYTHONPATH=build/monai $(BIN)/python -m benchmarks.engine
+
+# A peer that only the benchmark runs; what it needs besides, torch and numpy, is there.
+build/monai/.installed: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/monai monai==1.6.1
+	touch $@
 
 # What `monai-deploy package ... --add build/lib` puts into an image.
 stage: install
