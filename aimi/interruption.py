@@ -25,6 +25,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._clean_ups: list[Callable[[], None]] = []
+        self._is_ending = threading.Event()
 
     def add(self, clean_up: Callable[[], None]) -> None:
         """Add something that removes unfinished work; it runs in another thread while the work goes on."""
@@ -38,8 +39,14 @@ class Interruption:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         threading.Thread(target=self._wait, name="signals", daemon=True).start()
 
+    def yield_to_end(self) -> None:
+        """Wait for the end where it has begun: work that failed because it was removed is no outcome of its own."""
+        if self._is_ending.is_set():
+            threading.Event().wait()
+
     def _wait(self) -> None:
         number = signal.sigwait(_SIGNALS)
+        self._is_ending.set()
         name = "SIGINT" if number == signal.SIGINT else "SIGTERM"
         try:
             for clean_up in self._clean_ups:

@@ -102,9 +102,11 @@ def main(interruption: Interruption | None = None) -> None:
         # typer prints wrong usage itself and ends with 2
         typer.main.get_command(app)(_root_options_first(sys.argv[1:]), prog_name="aimi", obj=state)
     except AimiError as err:
+        watching.yield_to_end()
         logger.error("%s", err, exc_info=err if state.debug else None, extra={"status": err.status})  # noqa: TRY400
         sys.exit(err.status)
     except Exception as err:
+        watching.yield_to_end()
         message = f"AIMI failed with a defect of its own ({type(err).__name__}); --debug shows where. Please report it."
         logger.error("%s", message, exc_info=err if state.debug else None, extra={"status": 1})  # noqa: TRY400
         sys.exit(1)

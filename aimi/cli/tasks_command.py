@@ -1,6 +1,6 @@
 """``aimi tasks``: what can be annotated."""
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
@@ -9,15 +9,19 @@ __all__ = ["tasks"]
 
 
 def tasks(
-    models: Annotated[Path | None, typer.Option("-m", "--models", envvar="AIMI_MODELS", help="Models folder.")] = None,
+    models: Annotated[
+        str | None, typer.Option("-m", "--models", envvar="AIMI_MODELS", help="Models folder; default: yours.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """List the tasks: what each one needs, gives, and which of its models are at hand."""
     from aimi.cli.console import print_json, print_table
+    from aimi.models import store
     from aimi.tasks import TASKS
     from aimi.tasks.listing import task_facts
 
-    rows = [task_facts(task, models) for task in TASKS.values()]
+    folder, _ = store.folder_of(models, os.environ)
+    rows = [task_facts(task, folder) for task in TASKS.values()]
     if as_json:
         print_json(rows)
         return
