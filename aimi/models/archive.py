@@ -9,6 +9,7 @@ References
 PKWARE APPNOTE 4.4.4 (encryption), 4.4.5 (compression), 4.4.15 (external attributes).
 """
 
+import errno
 import re
 import shutil
 import stat
@@ -27,7 +28,7 @@ _REMEDY = "Do not use this archive; get the model from its publisher (`aimi mode
 _CHUNK = 1 << 20
 _MIB = 1 << 20
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, struct.error)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, LookupError, struct.error)
 _WANTED = re.compile(
     r"plans\.(pkl|json)|dataset\.json|postprocessing\.json|model\.json|model_final_checkpoint\.model(\.pkl)?"
     r"|checkpoint_final\.pth|weights\.safetensors|fold_\d+\.safetensors"
@@ -69,8 +70,17 @@ def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
             _require_room(sum(entry.file_size for entry in wanted), target)
             for entry in wanted:
                 _copy(opened, entry, target / entry.filename)
+    except OSError as err:
+        if err.errno != errno.EINVAL:
+            raise
+        # an entry that would begin before the file does
+        raise _damaged() from err
     except _DAMAGED as err:
-        raise ModelError("The archive of the model is damaged, or no zip.", "Get it again.") from err
+        raise _damaged() from err
+
+
+def _damaged() -> ModelError:
+    return ModelError("The archive of the model is damaged, or no zip.", "Get it again.")
 
 
 def _require_sound(entries: Sequence[zipfile.ZipInfo], archive_size: int, limits: Limits) -> None:
