@@ -7,6 +7,7 @@ rounding. The subclass here adds them in float32 and changes nothing else.
 import contextlib
 import io
 import json
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from dynamic_network_architectures.architectures.unet import (  # type: ignore[i
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from safetensors.torch import load_file
 
 __all__ = [
     "Case",
@@ -33,6 +36,7 @@ __all__ = [
     "predict_exactly",
     "predict_untouched",
     "preprocess",
+    "with_checkpoints",
 ]
 
 
@@ -175,6 +179,40 @@ def _network(case: Case) -> Any:
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return network
+
+
+def with_checkpoints(model: Path, target: Path) -> Path:
+    """Write a demo model, whose weights are stored once each, as the original wants it."""
+    target.mkdir(parents=True)
+    for name in ("plans.json", "dataset.json"):
+        shutil.copy(model / name, target)
+    plans, dataset = (json.loads((model / name).read_text()) for name in ("plans.json", "dataset.json"))
+    architecture = plans["configurations"]["3d_fullres"]["architecture"]
+    for weights in model.glob("fold_*/weights.safetensors"):
+        network = get_network_from_plans(
+            architecture["network_class_name"],
+            architecture["arch_kwargs"],
+            architecture["_kw_requires_import"],
+            len(dataset["channel_names"]),
+            len(dataset["labels"]),
+            deep_supervision=False,
+        )
+        stored = load_file(weights)
+        checkpoint: dict[str, Any] = {
+            "network_weights": {name: stored[_stored_name(name)].float() for name in network.state_dict()},
+            "init_args": {"configuration": "3d_fullres"},
+            "trainer_name": "nnUNetTrainer",
+            "inference_allowed_mirroring_axes": None,
+        }
+        (target / weights.parent.name).mkdir()
+        torch.save(checkpoint, target / weights.parent.name / "checkpoint_final.pth")
+    return target
+
+
+def _stored_name(name: str) -> str:
+    """Give the one name under which a weight of nnU-Net's state dict is stored."""
+    name = name.removeprefix("decoder.") if name.startswith("decoder.encoder.") else name
+    return name.replace(".all_modules.0.", ".conv.").replace(".all_modules.1.", ".norm.")
 
 
 @contextlib.contextmanager
