@@ -63,7 +63,7 @@ def jobs(folder: Path) -> Iterator[Job]:
         images, labels = draw_case(spec, 0, SEED)
 
         array = np.stack([sitk.GetArrayFromImage(image) for image in images]).astype(np.float32)
-        first, second, third = (float(step) for step in labels.GetSpacing()[::-1])
+        first, second, third = (float(step) for step in labels.GetSpacing()[::-1])  # type: ignore[no-untyped-call]
         stock = stock_v2.with_checkpoints(model, folder / spec.name)
         folds = len(open_folder(model).folds)
         yield Job(spec.name, model, stock, folds, array, (first, second, third), is_trained=True)

@@ -80,8 +80,8 @@ def main() -> int:
         path.write_text(json.dumps({"task": arguments.task, "seeds": of_kind, "dice": found}, indent=2) + "\n")
     least = LEAST[arguments.task]
     low = [(name, min(dice)) for one in found.values() for name, dice in one.items() if min(dice) < least[name]]
-    for name, dice in low:
-        print(f"{name}: {dice:.3f} is below {least[name]}")
+    for name, lowest in low:
+        print(f"{name}: {lowest:.3f} is below {least[name]}")
     return 1 if low else 0
 
 
