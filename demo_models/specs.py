@@ -64,12 +64,12 @@ def _spec(
 
 _CT = {"channels": ("CT",), "roles": ("ct",)}
 _LIVER = {"cases": 64, "spacing": (5.0, 5.0, 5.0), "patch": (40, 56, 56)}
-_KIDNEY = {"cases": 64, "spacing": (4.0, 3.5, 3.5), "patch": (48, 64, 64)}
+_KIDNEY = {"cases": 64, "spacing": (4.4, 4.2, 4.2), "patch": (40, 56, 56), "epochs": 70}
 _LUNGS = {"cases": 32, "spacing": (5.0, 5.0, 5.0), "patch": (48, 56, 56), "epochs": 20}
-_NODULES = {"cases": 64, "spacing": (3.0, 3.0, 3.0), "patch": (48, 56, 56)}
+_NODULES = {"cases": 64, "spacing": (3.0, 3.0, 3.0), "patch": (48, 56, 56), "epochs": 40}
 _PROSTATE = {"cases": 64, "spacing": (3.0, 1.8, 1.8), "patch": (24, 64, 64)}
-_PET = {"cases": 48, "spacing": (5.0, 5.0, 5.0), "patch": (56, 56, 56)}
-_REGION = {"cases": 48, "spacing": (6.0, 6.0, 6.0), "patch": (56, 56, 56)}
+_PET = {"cases": 40, "spacing": (4.0, 4.46, 4.46), "patch": (56, 56, 56), "epochs": 40}
+_REGION = {"cases": 24, "spacing": (6.0, 6.0, 6.0), "patch": (56, 56, 56)}
 
 SPECS: Mapping[str, Spec] = MappingProxyType(
     {
@@ -96,7 +96,15 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
             "DEMO-prostate", 905, ("prostate",), "prostate", ("prostate",), channels=("T2",), roles=("mr",), **_PROSTATE
         ),
         "liver_mr": _spec(
-            "DEMO-liver-mr", 906, ("liver_mr",), "liver_mr", ("liver",), channels=("T1",), roles=("mr",), **_LIVER
+            "DEMO-liver-mr",
+            906,
+            ("liver_mr",),
+            "liver_mr",
+            ("liver",),
+            channels=("T1",),
+            roles=("mr",),
+            **_LIVER,
+            epochs=48,
         ),
         "pet_ct_tumor": _spec(
             "DEMO-pet-ct-tumor",
@@ -127,6 +135,7 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
             ("breast", "lung", "heart", "liver", "spleen"),
             **_CT,
             **_REGION,
+            epochs=36,
             components=0,
         ),
     }
