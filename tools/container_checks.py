@@ -270,7 +270,7 @@ def check_as_workflow_manager(subject: Subject) -> str:
 
 
 def check_as_mercure(subject: Subject) -> str:
-    """Flat files, mercure's own beside them, any user, no capability, no network: result.json."""
+    """Flat files, mercure's own beside them, any user, no capability, no network, a root that is read only."""
     source, output = subject.folder("data"), subject.folder("mercure-out")
     for path in sorted(path for path in subject.sample.rglob("*") if path.is_file()):
         shutil.copyfile(path, source / f"{path.parent.name}#{path.stem}.dcm")
@@ -281,7 +281,8 @@ def check_as_mercure(subject: Subject) -> str:
     pairs += [("HOLOSCAN_INPUT_PATH", _MERCURE[0]), ("HOLOSCAN_OUTPUT_PATH", _MERCURE[1])]
     variables = [part for name, path in pairs for part in ("-e", f"{name}={path}")]
     mounts = ("-v", f"{source}:{_MERCURE[0]}", "-v", f"{output}:{_MERCURE[1]}")
-    ended = run(subject, "--network", "none", "--cap-drop", "ALL", "--user", "990:990", *mounts, *variables)
+    confined = ("--network", "none", "--read-only", "--cap-drop", "ALL", "--user", "990:990")
+    ended = run(subject, *confined, *mounts, *variables)
     require(ended.status == 0, f"ended with {ended.status}: {ended.messages}")
     result = json.loads((output / "result.json").read_bytes())["aimi"]
     require(result["status"] == 0 and result["segments"][0]["voxels"] > 0, f"result.json says {result}")

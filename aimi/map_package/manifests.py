@@ -1,8 +1,8 @@
 """The two manifests of a package, as the specification's tables ask.
 
 The stock packager's are the start; what it writes against the specification is replaced: no ``type``, the command
-as a JSON array inside a string, ``output.formats`` for ``output.format``, null probes, a mapping for the array of
-models, a key of its own, two misnamed variables.
+as a JSON array inside a string, strings for the objects of ``input.formats``, ``output.formats`` for
+``output.format``, null probes, a mapping for the array of models, a key of its own, two misnamed variables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -77,7 +77,7 @@ def application_manifest(
         "apiVersion": _API_VERSION,
         "command": places.ENTRYPOINT,
         "environment": {**places.ENVIRONMENT, **extra_environment},
-        "input": {"path": stock["input"]["path"], "formats": stock["input"]["formats"]},
+        "input": {"path": stock["input"]["path"], "formats": _formats(stock["input"]["formats"])},
         "output": {"path": stock["output"]["path"], "format": _format(stock["output"]["formats"])},
         "sdk": "holoscan",
         "sdkVersion": sdk_version,
@@ -104,6 +104,10 @@ def package_manifest(
         "resources": dict(resources),
         "version": application.version,
     }
+
+
+def _formats(formats: list[str]) -> list[dict[str, object]]:
+    return [{"type": name, "contents": ["DICOM study"]} for name in formats]
 
 
 def _format(formats: list[str]) -> dict[str, object]:
