@@ -1,6 +1,7 @@
 """``aimi models``: which models are at hand, whether they are whole, and how to get them."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,11 @@ import typer
 from aimi.cli.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aimi.models.catalogue import ModelSpec
     from aimi.models.importing import Imported
+    from aimi.pipeline import Progress
 
 __all__ = ["app"]
 
@@ -103,6 +108,92 @@ def import_model(
     state.interruption.add(lambda: importing.discard_unfinished(folder))
     done = importing.import_model(source, folder, name=name, licence=licence, origin=origin)
     _tell(done)
+
+
+@app.command("fetch")
+def fetch(
+    context: typer.Context,
+    wanted: Annotated[list[str], typer.Argument(metavar="TASK|MODEL...", help="Tasks, or names of models.")],
+    models: _Models = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licences of the weights; remembered.")
+    ] = False,
+    rules: Annotated[
+        str | None, typer.Option("--rules", help="For a task: what `aimi run --rules` needs; default: its own.")
+    ] = None,
+    fast_region: Annotated[
+        bool, typer.Option("--fast-region", help="For a PET/CT task: what `aimi run --fast-region` needs.")
+    ] = False,
+) -> None:
+    """Download published models and import them; a download that was cut off goes on.
+
+    A mirror's address may stand in AIMI_MODELS_SOURCE. Ends with 2 where a licence was not accepted, with 6 where a
+    model cannot be had or is not what it was.
+    """
+    from aimi.cli.console import progress
+    from aimi.models import fetching, importing, places, store
+
+    folder = store.writable_folder(models, os.environ)
+    specs = _wanted(wanted, rules, fast_region)
+    state: State = context.ensure_object(State)
+    state.interruption.add(lambda: importing.discard_unfinished(folder))
+    missing = [spec for spec in specs if not store.is_present(spec, folder)]
+    for spec in missing:
+        fetching.require_fetchable(spec)
+    _accept_licences(missing, folder, accept_licence)
+    shop = fetching.Shop(places.cache(os.environ), os.environ.get(fetching.SOURCE, ""))
+    for spec in specs:
+        if spec not in missing:
+            typer.echo(f"{spec.name}: at hand already.")
+            continue
+        with progress() as show:
+            done = fetching.fetch(spec, folder, shop, progress=_in_mib(show, spec))
+        _tell(done)
+
+
+def _in_mib(show: "Progress", spec: "ModelSpec") -> "Callable[[int, int], None]":
+    stage = f"Downloading {spec.file} (MiB)"
+    return lambda done, total: show(stage, done >> 20, total >> 20)
+
+
+def _wanted(names: list[str], rules: str | None, fast_region: bool) -> "tuple[ModelSpec, ...]":
+    """Give the models that tasks run, and those named, each once."""
+    from aimi.errors import UsageError
+    from aimi.models.catalogue import CATALOGUE
+    from aimi.tasks import TASKS
+    from aimi.tasks.task import plan_models, rule_set_of
+
+    specs: list[ModelSpec] = []
+    for name in names:
+        if name in TASKS:
+            task = TASKS[name]
+            rule_set = rule_set_of(task, rules)
+            planned = plan_models(task, rule_set, demo=False, with_region=True, fast_region=fast_region)
+            specs += [one.spec for one in planned]
+        elif name in CATALOGUE:
+            specs.append(CATALOGUE[name])
+        else:
+            raise UsageError(f"There is no task or model {name}.", "See `aimi tasks` and `aimi models list`.")
+    return tuple(dict.fromkeys(specs))
+
+
+def _accept_licences(specs: "list[ModelSpec]", folder: Path, accepted: bool) -> None:
+    """Ask for every licence that was not accepted before: by the option, else on a terminal."""
+    from aimi.models import fetching, ledger
+
+    for spec in specs:
+        licence = fetching.needed_licence(spec, folder)
+        if licence is None:
+            continue
+        text = fetching.LICENCE_TEXTS.get(licence, "")
+        question = f"The weights of {spec.name} are under {licence} ({text}). Do you accept it?"
+        # without a terminal nobody can be asked: the fetch itself then tells what is missing
+        if accepted or (_is_terminal() and typer.confirm(question, err=True)):
+            ledger.accept_licence(folder, licence)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _tell(done: "Imported") -> None:

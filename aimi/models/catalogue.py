@@ -1,8 +1,9 @@
 """The published models as data, one record each.
 
-Sources: Table 10 of the AIMI paper for the DOI, the Dockerfiles of the bamf-health/aimi-* repositories for record
-and file. Licences are those of the ports' meta.json (MHubAI/models); the repositories state none for the weights.
-No checksum was published. The paper's DOI is the concept; ``record`` is the version whose file the code fetches.
+Sources: Table 10 of the AIMI paper for the DOI, the Dockerfiles of the bamf-health/aimi-* repositories for record,
+file and address; TotalSegmentator, libs.py, for the addresses of its models. Licences are those of the ports'
+meta.json (MHubAI/models); the repositories state none for the weights. No checksum was published. The paper's DOI is
+the concept; ``record`` is the version whose file the code fetches.
 """
 
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ class ModelSpec:
     labels : name of each network label, background left out: label n is ``labels[n - 1]``.
     algorithm_name : Segment Algorithm Name of results (DECISIONS 4.2).
     licence : SPDX identifier of the weights; a licence that is not free must be accepted once.
+    address : of the published archive ``file``; empty for a model that is not published.
+    sha256 : of that archive, where it is known.
     generation : 1 for weights of nnU-Net v1 (all published ones), 2 for v2.
     labels_are_certain : False where sources contradict each other on the labels and the task needs none of them
         by itself: then a folder with another number of labels is taken, too.
@@ -65,6 +68,7 @@ class ModelSpec:
     doi: str = ""
     record: str = ""
     file: str = ""
+    address: str = ""
     sha256: str = ""
     ensemble: str = "mean"
     mirroring: bool = False
@@ -92,6 +96,7 @@ def _published(
         doi=f"10.5281/zenodo.{doi}",
         record=record,
         file=file,
+        address=f"https://zenodo.org/record/{record}/files/{file}",
         mirroring=True,
     )
 
@@ -197,7 +202,10 @@ normalises it by itself. Label 8 is the stomach: one port calls it small intesti
 
 
 def _totalsegmentator(name: str, version: str, labels: tuple[str, ...], resample_mm: float) -> ModelSpec:
-    """Give a model of TotalSegmentator: run without mirroring, on closest canonical axes, at one spacing."""
+    """Give a model of TotalSegmentator: run without mirroring, on closest canonical axes, at one spacing.
+
+    The version is the name of the release that holds the weights.
+    """
     return ModelSpec(
         name=name,
         version=version,
@@ -207,6 +215,8 @@ def _totalsegmentator(name: str, version: str, labels: tuple[str, ...], resample
         algorithm_name=name,
         licence="Apache-2.0",
         licence_must_be_accepted=False,
+        file=f"{name}.zip",
+        address=f"https://github.com/wasserth/TotalSegmentator/releases/download/{version}/{name}.zip",
         generation=2,
         resample_mm=resample_mm,
     )

@@ -121,7 +121,7 @@ def _name_of(source: Path, found: ModelFolder) -> str:
 
 
 def _origin(spec: ModelSpec) -> str:
-    return f"doi:{spec.doi}" if spec.doi else f"{spec.record}/{spec.file}"
+    return f"doi:{spec.doi}" if spec.doi else spec.address
 
 
 def _require_free(models: Path, name: str) -> None:

@@ -27,16 +27,21 @@ def model_facts(tasks: tuple[Task, ...], models: Path | None) -> list[dict[str, 
     """Give every model once, with the tasks that use it."""
     users: dict[str, list[str]] = {}
     for task in tasks:
-        for spec in (*task.models, *task.demo_models):
+        for spec in dict.fromkeys((*_published(task), *task.demo_models)):
             users.setdefault(spec.name, []).append(task.name)
     return [{**_facts(spec, _folder(spec, models)), "tasks": users[spec.name]} for spec in all_model_specs(tasks)]
 
 
 def all_model_specs(tasks: tuple[Task, ...]) -> tuple[ModelSpec, ...]:
     """Give the models of tasks, each once, demo models last."""
-    published = [spec for task in tasks for spec in task.models]
+    published = [spec for task in tasks for spec in _published(task)]
     demo = [spec for task in tasks for spec in task.demo_models]
     return tuple(dict.fromkeys([*published, *demo]))
+
+
+def _published(task: Task) -> tuple[ModelSpec, ...]:
+    """Give what a task runs, and what stands in for it under ``--fast-region``."""
+    return (*task.models, *(() if task.region is None else task.region.fast.values()))
 
 
 def _folder(spec: ModelSpec, models: Path | None) -> Path | None:

@@ -13,9 +13,11 @@ from aimi.engine import checkpoint
 from aimi.engine.folder import open_folder
 from aimi.errors import AimiError, ModelError, OutputError, ResourceError, UsageError
 from aimi.models import ledger, store
-from aimi.models.catalogue import TASK773_LIVER, TASK779_KIDNEYS
+from aimi.models.catalogue import TASK773_LIVER, TASK775_LUNGS, TASK779_KIDNEYS
+from aimi.models.fetching import Shop, fetch
 from aimi.models.importing import discard_unfinished, import_model
 from tests.engine import stock_v1
+from tests.models.archive_server import Shelf, serve
 from tests.models.zips import make_model, zip_folder
 
 THREE = (200.0, 300.0)
@@ -32,7 +34,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {".hashes.json"}
+    return {path.name for path in folder.iterdir()} - {".hashes.json", ".licences.json"}
 
 
 def test_a_folder_is_imported_under_the_name_that_was_given(tmp_path: Path, models: Path) -> None:
@@ -60,6 +62,17 @@ def test_a_v1_archive_of_the_published_layout_is_imported(tmp_path: Path, models
     below = "3d_fullres/Task822_Liver_AMD/nnUNetTrainerV2__nnUNetPlansv2.1/"
     done = import_model(zip_folder(root, tmp_path / "any.zip", below), models, name="mine")
     assert (done.folder.version, done.folder.dataset, done.folder.folds) == (1, "Task822_Liver_AMD", (0,))
+
+
+def test_a_published_v1_archive_is_fetched_and_known_as_such(tmp_path: Path, models: Path) -> None:
+    root = stock_v1.make_model(tmp_path / "v1", stock_v1.CaseV1(stages=2, folds=2))
+    below = "3d_fullres/Task775_CT_NSCLC_RG/nnUNetTrainerV2__nnUNetPlansv2.1/"
+    ledger.accept_licence(models, TASK775_LUNGS.licence)
+    with serve(Shelf(zip_folder(root, tmp_path / "v1.zip", below).read_bytes())) as base:
+        done = fetch(TASK775_LUNGS, models, Shop(tmp_path / "cache", base))
+    content = json.loads((models / done.name / "model.json").read_text())
+    assert (done.is_listed, done.folder.folds) == (True, (0, 1))
+    assert (content["licence"], content["source"]) == ("CC-BY-NC-4.0", "doi:10.5281/zenodo.8290169")
 
 
 def test_a_model_that_nobody_knows_is_named_by_its_data_set(tmp_path: Path, models: Path) -> None:

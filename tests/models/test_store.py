@@ -11,6 +11,8 @@ from aimi.models.catalogue import DEMO_LIVER_MR, TASK773_LIVER, TASK777_NODULES
 from aimi.models.importing import import_model
 from tests.models.zips import make_model
 
+pytestmark = pytest.mark.torch  # the models are written by it
+
 SPECS = (TASK773_LIVER, TASK777_NODULES)
 
 
