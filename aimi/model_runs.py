@@ -10,16 +10,15 @@ from aimi.engine import ensemble
 from aimi.engine.ensemble import Model
 from aimi.image import Image, LabelMap
 from aimi.job import Job
-from aimi.models import store
+from aimi.models import acceptance, store
 from aimi.models.catalogue import ModelSpec
 from aimi.models.store import FoundModel
-from aimi.options import REGION_SOURCES, RunOptions
+from aimi.options import REGION_SOURCES
 from aimi.result import ModelRun
 from aimi.tasks.task import Planned, Running, plan_models
 
-__all__ = ["LoadedModel", "find_models", "labels_by_place", "load_models", "plan_of", "run_models"]
+__all__ = ["LoadedModel", "find_models", "labels_by_place", "load_models", "load_with", "plan_of", "run_models"]
 
-_PRECISION = {"auto": "f32"}  # until a model's bf16 was accepted against f32 (DESIGN section 5)
 _Mask = npt.NDArray[np.bool_]
 
 
@@ -52,11 +51,18 @@ def find_models(job: Job) -> tuple[FoundModel, ...]:
 def load_models(job: Job, found: Sequence[FoundModel]) -> tuple[LoadedModel, ...]:
     """Load models for prediction with the run's options."""
     with job.record.stage("load models"):
-        running = job.task.running.get(job.rule_set, Running())
-        return tuple(_load_model(job.options, running, one) for one in found)
+        return tuple(_load_model(job, one) for one in found)
 
 
-def _load_model(options: RunOptions, running: Running, found: FoundModel) -> LoadedModel:
+def _load_model(job: Job, found: FoundModel) -> LoadedModel:
+    precision, notes = acceptance.precision_of(job.options.precision, job.options.device, found)
+    job.record.note(*notes)
+    return load_with(job, found, precision)
+
+
+def load_with(job: Job, found: FoundModel, precision: str) -> LoadedModel:
+    """Load a model with the run's options, but for the precision."""
+    options, running = job.options, job.task.running.get(job.rule_set, Running())
     mirroring = (options.mirroring, running.mirroring, found.spec.mirroring)
     engine_options = ensemble.Options(
         orientation=found.spec.orientation,
@@ -64,7 +70,7 @@ def _load_model(options: RunOptions, running: Running, found: FoundModel) -> Loa
         ensemble=options.ensemble or running.ensemble or found.spec.ensemble,
         postprocessing=running.postprocessing,
         device=options.device,
-        precision=_PRECISION.get(options.precision, options.precision),
+        precision=precision,
         max_memory=options.max_memory,
         resample_mm=found.spec.resample_mm,
     )

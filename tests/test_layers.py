@@ -47,10 +47,12 @@ MAY_IMPORT["aimi.model_runs"] = _FOURTH | {"aimi.result", "aimi.job"}
 MAY_IMPORT["aimi.paired"] = MAY_IMPORT["aimi.model_runs"] | {"aimi.model_runs"}
 MAY_IMPORT["aimi.pipeline"] = MAY_IMPORT["aimi.paired"] | {"aimi.paired", "aimi.outputs"}
 MAY_IMPORT["aimi.outcome"] = MAY_IMPORT["aimi.pipeline"] | {"aimi.pipeline"}
+MAY_IMPORT["aimi.bf16_trial"] = MAY_IMPORT["aimi.outcome"]
 MAY_IMPORT["aimi.batch"] = MAY_IMPORT["aimi.outcome"]
 _ALL = MAY_IMPORT["aimi.outcome"] | {
     "aimi.outcome",
     "aimi.batch",
+    "aimi.bf16_trial",
     "aimi.selection_view",
     "aimi.seg_picture",
     "aimi.convert",

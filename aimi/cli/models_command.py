@@ -12,6 +12,7 @@ from aimi.cli.state import State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aimi.models.acceptance import Acceptance
     from aimi.models.catalogue import ModelSpec
     from aimi.models.importing import Imported
     from aimi.pipeline import Progress
@@ -190,6 +191,81 @@ def _accept_licences(specs: "list[ModelSpec]", folder: Path, accepted: bool) -> 
         # without a terminal nobody can be asked: the fetch itself then tells what is missing
         if accepted or (_is_terminal() and typer.confirm(question, err=True)):
             ledger.accept_licence(folder, licence)
+
+
+@app.command("accept")
+def accept(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    cases: Annotated[list[Path], typer.Argument(metavar="CASE...", help="Studies of its task, one folder each.")],
+    models: _Models = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Choose series as this task does; default: the first that runs it.")
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option("--max-memory", envvar="AIMI_MAX_MEMORY", help="Memory to take, e.g. 8G.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """Run a model with bf16 and with f32 on cases, and record whether bf16 may be used for it.
+
+    It may where in every case each label has a Dice of 0.999 at least and changes its volume by 0.5 % at most, and
+    every label was seen. Then runs on a CPU that computes in bf16 use it. Ends with 2 where this CPU does not.
+    """
+    from aimi import bf16_trial
+    from aimi.cli.console import print_json, progress
+    from aimi.job import with_progress
+    from aimi.models import acceptance, store
+    from aimi.models.catalogue import CATALOGUE
+    from aimi.options import clock_of_environment, memory_size
+
+    clock = clock_of_environment(os.environ)
+    memory = None if max_memory is None else memory_size(max_memory, "--max-memory (AIMI_MAX_MEMORY)")
+    chosen = bf16_trial.task_of(model, task)
+    _require_cases(cases)
+    bf16_trial.require_bf16()
+    folder, _ = store.folder_of(models, os.environ)
+    found = store.find(CATALOGUE[model], folder)
+    acceptance.require_room(found.folder)
+    with progress() as show:
+        job = with_progress(bf16_trial.job_of(chosen, folder, clock, memory), show)
+        tried = bf16_trial.try_bf16(job, found, cases)
+    acceptance.write(found.folder, tried)
+    if as_json:
+        print_json({"model": model, "accepted": tried.is_given, **acceptance.facts(tried)})
+        return
+    _print_trial(model, tried)
+
+
+def _require_cases(cases: list[Path]) -> None:
+    from aimi.errors import UsageError
+
+    missing = next((case for case in cases if not case.exists()), None)
+    if missing is not None:
+        raise UsageError(f"The case {missing} does not exist.", "Name DICOM folders.")
+
+
+def _print_trial(model: str, tried: "Acceptance") -> None:
+    from aimi.cli.console import print_table
+
+    rows = [
+        (
+            one.label,
+            str(one.cases),
+            "" if one.dice is None else f"{one.dice:.5f}",
+            "" if one.volume_change is None else f"{100 * one.volume_change:.3f}",
+            "yes" if one.suffices else "no",
+        )
+        for one in tried.labels
+    ]
+    columns = ("label", "cases", "least Dice", "greatest change of volume %", "agrees")
+    print_table(f"{model}: bf16 against f32", columns, rows)
+    unseen = [one.label for one in tried.labels if not one.cases]
+    if tried.is_given:
+        typer.echo("Accepted: runs on a CPU that computes in bf16 use it from now on.")
+    elif unseen:
+        typer.echo(f"Not accepted: no case shows {', '.join(unseen)}. Runs use f32.")
+    else:
+        typer.echo("Not accepted: bf16 changes too much. Runs use f32.")
 
 
 def _is_terminal() -> bool:

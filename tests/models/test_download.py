@@ -4,6 +4,7 @@ import errno
 import io
 import shutil
 import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -223,7 +224,7 @@ def test_a_redirection_is_followed_but_never_out_of_http(address: str, shelf: Sh
 
 
 def test_a_redirection_does_not_leave_https() -> None:
-    request = downloading.urllib.request.Request("https://one.example/m.zip")
+    request = urllib.request.Request("https://one.example/m.zip")
     with pytest.raises(ModelError, match=r"one\.example leads on to an address that is not https"):
         downloading._SafeRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, "http://two.example/m.zip")
 

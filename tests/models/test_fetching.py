@@ -8,7 +8,8 @@ import pytest
 
 from aimi.engine.checkpoint import file_sha256
 from aimi.errors import ModelError, OutputError, ResourceError, UsageError
-from aimi.models import fetching, importing, ledger, store
+from aimi.models import archive as archives
+from aimi.models import fetching, ledger, store
 from aimi.models.catalogue import (
     CATALOGUE,
     DEMO_LIVER_CT,
@@ -133,7 +134,7 @@ def test_a_full_disk_at_the_import_keeps_the_archive(
     models: Path, shop: Shop, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(importing.archive, "unpack", _full)
+        patched.setattr(archives, "unpack", _full)
         with pytest.raises(ResourceError):
             fetch(TASK779_KIDNEYS, models, shop)
     assert arrived(shop) == [len(shelf.content)]

@@ -18,7 +18,7 @@ from aimi.engine.network import Network
 from aimi.errors import UsageError
 from aimi.image import Note
 
-__all__ = ["DEVICES", "PRECISIONS", "Backend", "TileFunction", "Weights", "open_backend"]
+__all__ = ["DEVICES", "PRECISIONS", "Backend", "TileFunction", "Weights", "computes_in_bf16", "open_backend"]
 
 Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 TileFunction: TypeAlias = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
@@ -73,6 +73,15 @@ def open_backend(device: str, precision: str) -> tuple[Backend, tuple[Note, ...]
         sentence = "bf16 was asked for, but this CPU does not compute in bf16; the run used f32."
         return OpenVinoBackend("f32"), (Note("precision-f32", sentence),)
     return OpenVinoBackend(precision), ()
+
+
+def computes_in_bf16(device: str) -> bool:
+    """Say whether a device computes in bfloat16 here: this CPU, through OpenVINO, does or does not; others never."""
+    if device not in ("auto", "cpu") or (device == "auto" and _has_cuda()):
+        return False
+    from aimi.engine.backends.openvino_backend import has_bf16
+
+    return has_bf16()
 
 
 def _has_cuda() -> bool:
