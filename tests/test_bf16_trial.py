@@ -5,7 +5,6 @@ what bf16 changes is made by other weights.
 """
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from typer.testing import CliRunner, Result
 from aimi import bf16_trial
 from aimi.cli.main import app
 from aimi.engine.backends import openvino_backend
-from aimi.engine.folder import open_folder
+from aimi.engine.folder import import_folder, open_folder
 from aimi.errors import AimiError, UsageError
 from aimi.job import Job
 from aimi.model_runs import LoadedModel, load_with
@@ -156,7 +155,8 @@ def test_the_first_task_that_runs_a_model_lends_its_rules() -> None:
 @pytest.mark.usefixtures("with_bf16")
 def test_the_demo_model_is_tried_on_a_sample(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[1]
-    shutil.copytree(root / "demo_models" / "DEMO-liver-ct", tmp_path / "models" / "DEMO-liver-ct")
+    demo = open_folder(root / "demo_models" / "DEMO-liver-ct")
+    import_folder(demo, tmp_path / "models" / "DEMO-liver-ct", folds=(0,))
     assert aimi("sample", "liver_ct", tmp_path / "sample", "--spacing", "8", "3", "3").exit_code == 0
     ended = aimi(
         "models", "accept", "DEMO-liver-ct", tmp_path / "sample" / "study", "-m", tmp_path / "models", "--json"

@@ -56,5 +56,7 @@ def _facts(spec: ModelSpec, folder: Path | None) -> dict[str, Any]:
         "labels": list(spec.labels),
         "licence": spec.licence,
         "doi": spec.doi,
+        "file": spec.file,
+        "address": spec.address,
         "present": store.is_present(spec, folder),
     }
