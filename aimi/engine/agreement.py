@@ -41,15 +41,16 @@ def fold_disagreement(folds: Sequence[Labels], count: int) -> dict[int, float]:
 
     A label that no fold gives is left out.
     """
-    agreed = folds[0].copy()
-    any_fold = np.zeros(count + 1, np.int64)
-    for index, labels in enumerate(folds):
-        agreed[labels != folds[0]] = 0
-        is_new = np.ones(labels.shape, np.bool_)
-        for earlier in folds[:index]:
-            is_new &= labels != earlier
-        any_fold += np.bincount(labels[is_new], minlength=count + 1)[: count + 1]
-    every_fold = np.bincount(agreed.ravel(), minlength=count + 1)
+    any_fold, every_fold = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    for planes in zip(*folds, strict=True):  # by plane: counting makes eight bytes of each voxel
+        agreed = planes[0].copy()
+        for index, labels in enumerate(planes):
+            agreed[labels != planes[0]] = 0
+            is_new = np.ones(labels.shape, np.bool_)
+            for earlier in planes[:index]:
+                is_new &= labels != earlier
+            any_fold += np.bincount(labels[is_new], minlength=count + 1)[: count + 1]
+        every_fold += np.bincount(agreed.ravel(), minlength=count + 1)[: count + 1]
     return {
         label: float(1 - every_fold[label] / any_fold[label]) for label in range(1, count + 1) if any_fold[label] > 0
     }

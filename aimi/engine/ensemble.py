@@ -23,7 +23,7 @@ from aimi.engine.export import export_labels, support
 from aimi.engine.folder import ModelFolder
 from aimi.engine.folds import FoldSums, LiveFold, Progress, pick_by_plane, run_folds
 from aimi.engine.isotropic import labels_back, region_to, resample_to, shape_at
-from aimi.engine.memory import check_memory, need_of
+from aimi.engine.memory import Need, Voxels, check_memory, need_of
 from aimi.engine.network import Network, network_of
 from aimi.engine.orientation import AxisChange, Orientation, axis_change
 from aimi.engine.plans import Plans
@@ -184,7 +184,8 @@ def predict(
     change = axis_change(options.orientation, volume.affine)
     shape, spacing = change.apply(volume.array).shape, change.spacing(_spacing(images[0]))
     run_shape, run_spacing = _run_grid(shape, spacing, options.resample_mm)
-    keeps_labels = _fits_memory(model, run_shape, run_spacing, options)
+    given = _Given(shape, run_shape, run_spacing, has_region=region is not None)
+    keeps_labels = _fits_memory(model, given, options)
     with clock.stage("preprocessing"):
         seen = preprocess(_stack(images, change, run_shape), run_spacing, model.folder.plans)
     run = _Run(model=model, options=options, seen=seen, clock=clock, progress=progress, keeps_labels=keeps_labels)
@@ -347,19 +348,60 @@ class _Clock:
         return {**self._seconds, "total": time.perf_counter() - self._started}
 
 
-def _fits_memory(model: Model, shape: Sequence[int], spacing: Sequence[float], options: Options) -> bool:
-    """Refuse what will not fit; say whether the labels of each fold may be kept too."""
-    plans = model.folder.plans
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What an estimate depends on beside the model; shapes and spacing in the orientation of the training.
+
+    Parameters
+    ----------
+    shape : of the image.
+    run_shape, run_spacing : as it comes to the plans.
+    """
+
+    shape: Shape
+    run_shape: Shape
+    run_spacing: tuple[float, float, float]
+    has_region: bool
+
+
+def _needs(network: Network, plans: Plans, given: _Given, *, folds: int, width: int, votes: bool) -> tuple[Need, Need]:
+    """Give what a run needs at least, and what it needs to keep the labels of each fold as well.
+
+    Parameters
+    ----------
+    width : bytes of a value in the network.
+    """
     order = plans.transpose
+    shape, spacing = given.run_shape, given.run_spacing
     network_shape = new_shape([shape[axis] for axis in order], [spacing[axis] for axis in order], plans.spacing)
     padded = [max(length, tile) for length, tile in zip(network_shape, plans.patch, strict=True)]
-    image, grid = int(np.prod(shape, dtype=np.int64)), int(np.prod(padded, dtype=np.int64))
-    width = 4 if model.precision == "f32" else 2
-    lean = need_of(model.network, image, grid, bytes_per_value=width, sums=1, kept_labels=0)
+    voxels = Voxels(_count(given.shape), _count(shape), _count(padded))
+    # what a region's tiles gave is kept while further tiles run, and three masks beside it
+    before = int(given.has_region)
+    masks = 3 * voxels.network * before
+    labels = folds * (voxels.image if votes else voxels.network) * (1 + before)
+    lean = need_of(network, voxels, folds=folds, bytes_per_value=width, sums=1 + before, kept_labels=masks)
+    full = need_of(network, voxels, folds=folds, bytes_per_value=width, sums=2 + before, kept_labels=masks + labels)
+    return lean, full
+
+
+def _count(shape: Sequence[int]) -> int:
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def _fits_memory(model: Model, given: _Given, options: Options) -> bool:
+    """Refuse what will not fit; say whether the labels of each fold may be kept too."""
+    lean, full = _needs(
+        model.network,
+        model.folder.plans,
+        given,
+        folds=len(model.folds),
+        width=4 if model.precision == "f32" else 2,
+        votes=options.ensemble == "vote",
+    )
     if len(model.folds) == 1:
         check_memory(lean, options.max_memory)
         return False
-    full = need_of(model.network, image, grid, bytes_per_value=width, sums=2, kept_labels=len(model.folds))
     try:
         check_memory(full, options.max_memory)
     except ResourceError:

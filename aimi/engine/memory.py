@@ -1,7 +1,8 @@
 """What a run will need, known before it starts.
 
-The estimate adds the arrays that a run holds and the largest set of values that are live at once in the network. For
-OpenVINO it was checked against the peak of whole runs (``benchmarks/engine.py``).
+The estimate adds the arrays that a run holds and the largest set of values that are live at once in the network. It was
+checked against the peaks of whole applications through OpenVINO (``tools/measure_resources.py``): it must be what they
+took, or up to a fifth more.
 """
 
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from aimi.engine.network import (
 from aimi.engine.resampling import Shape
 from aimi.errors import ResourceError
 
-__all__ = ["Need", "available_memory", "check_memory", "live_values", "need_of"]
+__all__ = ["Need", "Voxels", "available_memory", "check_memory", "live_values", "need_of"]
 
 _BASE = 300 << 20
 """Bytes of the interpreter with its libraries."""
+
+_RUNTIME = 100 << 20
+"""What OpenVINO takes beside weights and values: 80 to 105 MiB were measured for networks of 31 and 45 M parameters."""
 
 _FLOAT = 4
 
@@ -31,19 +35,21 @@ class Need:
 
     Parameters
     ----------
-    image : the channels on the image's grid, as given and as float32.
-    network : weights as read and as packed, and live values.
-    sums : of the outputs, on the network's grid.
+    image : the channels as given and as the network sees them, and the labels given back.
+    network : weights of all folds as mapped, of one as packed, live values, and what surrounds a tile.
+    sums : of the outputs, and the labels of each fold.
+    preparing : what resampling takes beside the images; it is gone before the network runs.
     """
 
     image: int
     network: int
     sums: int
+    preparing: int = 0
 
     @property
     def total(self) -> int:
         """All together, with the program itself."""
-        return _BASE + self.image + self.network + self.sums
+        return _BASE + self.image + max(self.network + self.sums, self.preparing)
 
 
 def live_values(network: Network) -> int:
@@ -83,22 +89,41 @@ def _product(shape: tuple[int, ...]) -> int:
     return result
 
 
-def need_of(
-    network: Network, image_voxels: int, network_voxels: int, *, bytes_per_value: int, sums: int, kept_labels: int
-) -> Need:
+@dataclass(frozen=True, slots=True)
+class Voxels:
+    """How many voxels a run has to do with.
+
+    Parameters
+    ----------
+    image : of one channel as given.
+    resampled : of one channel when it comes to the plans: the same, or at the one spacing of TotalSegmentator.
+    network : of the network's grid, padded to a tile.
+    """
+
+    image: int
+    resampled: int
+    network: int
+
+
+def need_of(network: Network, voxels: Voxels, *, folds: int, bytes_per_value: int, sums: int, kept_labels: int) -> Need:
     """Estimate a run.
 
     Parameters
     ----------
+    folds : how many are run: the weights of each stay mapped.
     bytes_per_value : of the network's values, 4 or 2.
     sums : number of sums of all outputs that are held at once.
-    kept_labels : number of label arrays on the network's grid.
+    kept_labels : labels of folds that are kept, in voxels.
     """
     weights = sum(_product(shape) for shape in network.weights.values()) * _FLOAT
+    tile = _product(network.patch) * _FLOAT
+    around = tile * (network.channels + 2 * network.heads + 1)  # tile, outputs, weighted outputs, weights of its voxels
+    seen = voxels.network * network.channels * _FLOAT
     return Need(
-        image=image_voxels * network.channels * (_FLOAT + _FLOAT) + image_voxels,
-        network=2 * weights + live_values(network) * bytes_per_value,
-        sums=network_voxels * (_FLOAT * (network.heads * sums + network.channels) + kept_labels),
+        image=voxels.image * (network.channels * _FLOAT + 1) + seen,
+        network=(folds + 1) * weights + live_values(network) * bytes_per_value + around + _RUNTIME,
+        sums=voxels.network * _FLOAT * network.heads * sums + kept_labels,
+        preparing=voxels.resampled * (network.channels * _FLOAT + 1) + voxels.network * _FLOAT,
     )
 
 

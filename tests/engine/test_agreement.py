@@ -23,6 +23,11 @@ def test_voxel_that_changes_its_label_counts_for_both() -> None:
     assert fold_disagreement([labels(1, 1), labels(1, 2)], 2) == {1: pytest.approx(1 / 2), 2: 1.0}
 
 
+def test_disagreement_is_of_all_planes_together() -> None:
+    folds = [np.concatenate([labels(1, 1), labels(0, 1)]), np.concatenate([labels(1, 1), labels(1, 0)])]
+    assert fold_disagreement(folds, 1) == {1: pytest.approx(2 / 4)}
+
+
 @pytest.mark.parametrize(("folds", "needed"), [(5, 3), (3, 2), (4, 3), (2, 2), (1, 1)])
 def test_vote_needs_sixty_percent(folds: int, needed: int) -> None:
     for votes in range(folds + 1):

@@ -1,9 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aimi.engine import memory
-from aimi.engine.memory import available_memory, live_values, need_of
+from aimi.engine.memory import Voxels, available_memory, live_values, need_of
 from aimi.engine.network import Network, network_of
 from aimi.engine.plans import Architecture, Family, Plans
 from aimi.engine.resampling import ResamplingRule
@@ -35,11 +36,32 @@ def test_most_values_live_where_the_finest_level_is_joined() -> None:
     assert live_values(make_network(128, (32, 64, 128))) == 128 * 128**3
 
 
-def test_run_of_a_large_network_needs_what_was_measured() -> None:
-    # OpenVINO, f32, 31 M parameters, one tile of 128^3: 1.44 GB (measured), most of it live values
-    network = make_network(128, (32, 64, 128, 256, 320, 320))
-    need = need_of(network, 0, 0, bytes_per_value=4, sums=1, kept_labels=0)
-    assert 0.9 < need.network / 1.3e9 < 1.1
+LARGE = make_network(128, (32, 64, 128, 256, 320, 320))
+NONE = Voxels(0, 0, 0)
+
+
+def test_run_of_a_large_network_needs_what_was_measured_and_up_to_a_fifth_more() -> None:
+    # OpenVINO, f32, 31 M parameters, one tile of 128^3 in a process that does nothing else: 1507 MiB (measured)
+    need = need_of(LARGE, NONE, folds=1, bytes_per_value=4, sums=0, kept_labels=0)
+    assert 1 <= need.total / (1507 << 20) <= 1.2
+
+
+def test_weights_of_each_further_fold_stay_mapped() -> None:
+    one, five = (need_of(LARGE, NONE, folds=n, bytes_per_value=4, sums=1, kept_labels=0).total for n in (1, 5))
+    assert five - one == 4 * 4 * sum(np.prod(shape) for shape in LARGE.weights.values())
+
+
+def test_sums_are_of_every_output_and_labels_of_a_byte() -> None:
+    grid = Voxels(0, 0, 1000)
+    none = need_of(LARGE, grid, folds=1, bytes_per_value=4, sums=0, kept_labels=0).total
+    assert need_of(LARGE, grid, folds=1, bytes_per_value=4, sums=2, kept_labels=7).total - none == 2 * 3 * 4 * 1000 + 7
+
+
+def test_resampling_a_large_image_for_a_small_network_is_the_peak() -> None:
+    voxels, small = Voxels(10**9, 10**9, 10**6), make_network(16, (4, 8, 16))
+    need = need_of(small, voxels, folds=1, bytes_per_value=4, sums=1, kept_labels=0)
+    assert need.total == 300 * 2**20 + need.image + need.preparing
+    assert need.preparing == 5 * 10**9 + 4 * 10**6
 
 
 def test_this_machine_says_what_is_free() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from aimi.engine.ensemble import Options, load, predict
 from aimi.engine.folder import import_folder, open_folder
-from aimi.engine.memory import need_of
+from aimi.engine.memory import Voxels, need_of
 from aimi.engine.orientation import Orientation
 from aimi.errors import ModelError, ResourceError, UsageError
 from tests.engine import stock_v2
@@ -115,7 +115,8 @@ def test_fold_disagreement_is_reported_for_several_folds(folder_of: Callable[[Ca
 def test_small_memory_gives_up_the_disagreement_and_then_refuses(folder_of: Callable[[Case], Path]) -> None:
     model = load(open_folder(folder_of(FIVE)), ITK)
     images = as_images(np.ones((1, 20, 16, 16), np.float32), (1, 1, 1))
-    lean = need_of(model.network, 5120, 5120, bytes_per_value=4, sums=1, kept_labels=0).total
+    voxels = Voxels(5120, 5120, 5120)
+    lean = need_of(model.network, voxels, folds=5, bytes_per_value=4, sums=1, kept_labels=0).total
     assert predict(images, model, replace(ITK, max_memory=lean)).fold_disagreement is None
     with pytest.raises(ResourceError, match=r"more than the 0\.\d+ GiB that are allowed"):
         predict(images, model, replace(ITK, max_memory=lean - 1))
