@@ -5,6 +5,7 @@ what bf16 changes is made by other weights.
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,10 @@ from aimi.model_runs import LoadedModel, load_with
 from aimi.models import acceptance
 from aimi.models.catalogue import TASK762_PET_CT, TASK773_LIVER
 from aimi.models.store import FoundModel
+from tests.end_to_end.pet_ct import LUNG_PROOF
 from tests.engine.threshold_model import make_threshold_model
 from tests.made import Made, write_made
+from tests.made_pet_ct import CT_SPACING, PET_SPACING, write_pet_ct
 
 pytestmark = pytest.mark.torch  # the models are written by it
 
@@ -149,6 +152,16 @@ def test_the_first_task_that_runs_a_model_lends_its_rules() -> None:
     assert bf16_trial.task_of(TASK762_PET_CT.name, "breast").name == "breast"
     with pytest.raises(UsageError, match="These do: lung_pet_ct, breast"):
         bf16_trial.task_of(TASK762_PET_CT.name, "kidney")
+
+
+def test_a_model_of_two_roles_is_tried_on_the_grid_of_its_task(models: Path, tmp_path: Path) -> None:
+    study, folder = write_pet_ct(tmp_path / "pair"), open_folder(models / "Task773_Liver")
+    region, tumors = LUNG_PROOF.demo_models[0], LUNG_PROOF.demo_models[-1]
+    job = bf16_trial.job_of(LUNG_PROOF, models, lambda: datetime.now(UTC))
+    for spec, spacings in ((region, {CT_SPACING, PET_SPACING}), (tumors, {PET_SPACING})):
+        images = bf16_trial._images(job, FoundModel(spec, folder), study)
+        found = {tuple(round(value, 4) for value in image.volume.spacing) for image in images.values()}
+        assert found == spacings
 
 
 @pytest.mark.slow

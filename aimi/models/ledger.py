@@ -5,10 +5,12 @@ No checksum of the published weights was published. What is seen first is theref
 that differs later is refused. ``.licences.json`` lists the licences that were accepted, once for the folder.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,5 +122,18 @@ def _read(path: Path, part: str) -> dict[str, Any]:
 
 
 def _add(path: Path, part: str, name: str, value: object) -> None:
-    content = _content(path)
-    write_json(path, {**content, part: {**_read(path, part), name: value}})
+    with _alone(path.parent):
+        content = _content(path)
+        write_json(path, {**content, part: {**_read(path, part), name: value}})
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from adding at the same time, where the disk knows locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
