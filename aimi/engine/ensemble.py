@@ -61,6 +61,7 @@ class Options:
     max_memory : bytes that the run may take; None is what the machine has.
     resample_mm : resample the image to this spacing first and the labels back by nearest neighbour, as
         TotalSegmentator does with its models; None leaves resampling to the plans.
+    resample_order : of the spline by which that is done.
     postprocessing : apply what a v1 folder says of it, as v1's own command does.
     """
 
@@ -73,6 +74,7 @@ class Options:
     step: float = 0.5
     max_memory: int | None = None
     resample_mm: float | None = None
+    resample_order: int = 3
     postprocessing: bool = False
 
 
@@ -187,7 +189,7 @@ def predict(
     given = _Given(shape, run_shape, run_spacing, has_region=region is not None)
     keeps_labels = _fits_memory(model, given, options)
     with clock.stage("preprocessing"):
-        seen = preprocess(_stack(images, change, run_shape), run_spacing, model.folder.plans)
+        seen = preprocess(_stack(images, change, run_shape, options.resample_order), run_spacing, model.folder.plans)
     run = _Run(model=model, options=options, seen=seen, clock=clock, progress=progress, keeps_labels=keeps_labels)
     if region is None:
         outcome = _outcome(run, _run_tiles(run, None))
@@ -245,8 +247,9 @@ def _predict_region(run: _Run, region: Mask, sought: Collection[int] | None) -> 
     while True:
         wanted = support(fresh, geometry, plans) & ~done
         if wanted.any():
-            found = _run_tiles(run, wanted)
-            sums = _merged(sums, found, wanted, fresh.transpose(back) if run.votes else wanted)
+            # no name for what was found: it would be held while the next tiles run
+            where_labels = fresh.transpose(back) if run.votes else wanted
+            sums = _merged(sums, _run_tiles(run, wanted), wanted, where_labels)
         done |= wanted
         outcome = _outcome(run, sums)
         labels = outcome.labels * region.transpose(back)
@@ -435,12 +438,11 @@ def _run_grid(
     return shape_at(shape, spacing, resample_mm), (resample_mm, resample_mm, resample_mm)
 
 
-def _stack(images: Sequence[Image], change: AxisChange, shape: Shape) -> Array:
+def _stack(images: Sequence[Image], change: AxisChange, shape: Shape, order: int) -> Array:
     """Give a float32 copy, (channels, z, y, x), in the orientation of the training, resampled if that is asked."""
     stacked = np.empty((len(images), *shape), np.float32)
     for channel, image in enumerate(images):
-        oriented = change.apply(image.volume.array)
-        stacked[channel] = oriented if oriented.shape == shape else resample_to(oriented, shape)
+        stacked[channel] = resample_to(change.apply(image.volume.array), shape, order)
     return stacked
 
 
