@@ -29,6 +29,7 @@ class Spec:
     patch : patch size in voxels.
     features, convolutions, up_convolutions : of the network, stage by stage.
     epochs, iterations : length of the training; the learning rate falls from epoch to epoch.
+    cycles : how many times over, each beginning anew with the whole learning rate.
     components : of the union of labels that are kept when the model is scored; 0 keeps all.
     """
 
@@ -47,6 +48,7 @@ class Spec:
     up_convolutions: tuple[int, ...] = (1, 1, 1)
     epochs: int = 24
     iterations: int = 10
+    cycles: int = 1
     learning_rate: float = 3e-3
     components: int = 1
 
@@ -64,11 +66,11 @@ def _spec(
 
 _CT = {"channels": ("CT",), "roles": ("ct",)}
 _LIVER = {"cases": 64, "spacing": (5.0, 5.0, 5.0), "patch": (40, 56, 56)}
-_KIDNEY = {"cases": 64, "spacing": (4.4, 4.2, 4.2), "patch": (40, 56, 56), "epochs": 70}
+_KIDNEY = {"cases": 64, "spacing": (4.4, 4.2, 4.2), "patch": (40, 56, 56), "epochs": 70, "cycles": 2}
 _LUNGS = {"cases": 32, "spacing": (5.0, 5.0, 5.0), "patch": (48, 56, 56), "epochs": 20}
 _NODULES = {"cases": 64, "spacing": (3.0, 3.0, 3.0), "patch": (32, 40, 40), "epochs": 110}
-_PROSTATE = {"cases": 64, "spacing": (3.0, 1.8, 1.8), "patch": (24, 64, 64)}
-_PET = {"cases": 40, "spacing": (4.0, 4.46, 4.46), "patch": (56, 56, 56), "epochs": 40}
+_PROSTATE = {"cases": 64, "spacing": (3.0, 1.8, 1.8), "patch": (24, 64, 64), "cycles": 2}
+_PET = {"cases": 40, "spacing": (4.0, 4.46, 4.46), "patch": (56, 56, 56), "epochs": 40, "cycles": 2}
 _REGION = {"cases": 24, "spacing": (6.0, 6.0, 6.0), "patch": (56, 56, 56)}
 
 SPECS: Mapping[str, Spec] = MappingProxyType(

@@ -126,8 +126,13 @@ def make_trainer(task: str, spec: Spec, folder: Path, fold: int) -> Any:
     nnU-Net finds that name without walking modules that cannot be imported beside torch for CPU.
     """
     import torch
+    from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
     from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerNoDA import nnUNetTrainerNoDA
     from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerVanillaAdam
+
+    class Cycles(PolyLRScheduler):  # type: ignore[misc]
+        def step(self, current_step: int | None = None) -> None:
+            super().step(None if current_step is None else current_step % self.max_steps)
 
     class nnUNetTrainer(nnUNetTrainerVanillaAdam, nnUNetTrainerNoDA):  # type: ignore[misc]  # noqa: N801
         def __init__(
@@ -140,11 +145,15 @@ def make_trainer(task: str, spec: Spec, folder: Path, fold: int) -> Any:
         ) -> None:
             super().__init__(plans, configuration, fold, dataset_json, device)
             self.initial_lr = spec.learning_rate
-            self.num_epochs = spec.epochs
+            self.num_epochs = spec.epochs * spec.cycles
             self.num_iterations_per_epoch = spec.iterations
             self.num_val_iterations_per_epoch = 1
             self.save_every = 10_000
             self.logger.plot_progress_png = lambda folder: None  # drawing it takes longer than an iteration
+
+        def configure_optimizers(self) -> Any:
+            optimizer, _ = super().configure_optimizers()
+            return optimizer, Cycles(optimizer, self.initial_lr, spec.epochs)
 
     place = folder / "preprocessed" / dataset_name(task, spec)
     plans = json.loads((place / f"{PLANS}.json").read_text())
@@ -159,16 +168,23 @@ def results_folder(task: str, spec: Spec, folder: Path) -> Path:
 
 
 def train_fold(task: str, spec: Spec, folder: Path, fold: int) -> None:
-    """Train a fold unless it is there."""
+    """Train a fold to its end; what was trained already is gone on with."""
     import torch
 
-    if (results_folder(task, spec, folder) / f"fold_{fold}" / "checkpoint_final.pth").exists():
-        return
+    checkpoint = results_folder(task, spec, folder) / f"fold_{fold}" / "checkpoint_final.pth"
+    is_there = checkpoint.exists()
+    if is_there:
+        epochs = torch.load(checkpoint, map_location="cpu", weights_only=False)["current_epoch"]
+        if epochs >= spec.epochs * spec.cycles:
+            return
     os.environ["nnUNet_n_proc_DA"] = "0"  # augment in this process
     torch.set_num_threads(THREADS)
     torch.manual_seed(fold)
     np.random.seed(fold)  # noqa: NPY002  (nnU-Net draws from numpy's global generator)
-    make_trainer(task, spec, folder, fold).run_training()
+    trainer = make_trainer(task, spec, folder, fold)
+    if is_there:
+        trainer.load_checkpoint(str(checkpoint))
+    trainer.run_training()
 
 
 def store(task: str, spec: Spec, folder: Path, folds: list[int]) -> None:
