@@ -8,7 +8,7 @@ TASK ?= liver_ct
 
 .PHONY: install test lint format demo demo-models bench stage wheels container container-torch sbom clean debian
 
-install: $(VENV)/.installed build/nnunet-1.7.1/.installed
+install: $(VENV)/.installed build/nnunet-1.7.1/.installed build/totalsegmentator-2.18.0/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml tools/install_debian.sh
 	sh tools/install_debian.sh $(DEBIAN)
@@ -18,9 +18,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml tools/install_debian.sh
 	$(BIN)/python tools/place_libcudart.py
 	touch $@
 
-# The original of the published weights, apart from the environment: tests compare with it.
+# The originals of the published weights, apart from the environment: tests compare with them.
 build/nnunet-1.7.1/.installed: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/nnunet-1.7.1 nnunet==1.7.1 medpy==0.5.2
+	touch $@
+
+build/totalsegmentator-2.18.0/.installed: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/totalsegmentator-2.18.0 TotalSegmentator==2.18.0 dicom2nifti==2.6.2
 	touch $@
 
 test: install

@@ -1,13 +1,18 @@
 """Resampling to one spacing before the network and back after it, as TotalSegmentator does.
 
-Its models are given images that the package has resampled (spline of order 3 from corner to corner, cut to whole
-numbers), and its labels go back by nearest neighbour. nnU-Net itself then has nothing to resample. The numbers differ
-from nnU-Net's own resampling, which puts cell borders on one another, so a model must be run as it was trained.
+Its models are given images that the package has resampled (a spline from corner to corner, cut to whole numbers), and
+its labels go back by nearest neighbour. nnU-Net itself then has nothing to resample. The numbers differ from nnU-Net's
+own resampling, which puts cell borders on one another, so a model must be run as it was trained.
+
+The package rounds: where a value is a whole number, as in a flat part of the image, its double may be one part in 1e16
+below, and the cut takes a whole one from it, here and there. Order 3 leaves such a value as it is; order 1, which gives
+whole numbers everywhere between others, is scipy's own.
 
 References
 ----------
-TotalSegmentator, ``resampling.py``, ``change_spacing`` and ``resample_img``, and ``nnunet.py`` (order 3 and int32,
-order 0 back); scipy, ``ndimage.zoom``.
+TotalSegmentator 2.18.0, ``resampling.py``, ``change_spacing`` and ``resample_img``, and ``nnunet.py`` (int32, order 0
+back). The order of the spline is 3 up to version 2.15.0 and with ``resampling_order=3`` after it, where 1 became the
+default; what lies beyond the corners was 0 up to version 2.5.0 at least. scipy, ``ndimage.zoom``.
 """
 
 from typing import Any
@@ -25,14 +30,28 @@ Mask = npt.NDArray[np.bool_]
 
 
 def shape_at(shape: Shape, spacing: tuple[float, float, float], target: float) -> Shape:
-    """Give the shape of an image after it is resampled to a spacing, mm."""
-    first, second, third = (round(count * step / target) for count, step in zip(shape, spacing, strict=True))
+    """Give the shape of an image after it is resampled to a spacing, mm.
+
+    The package has its spacing from the header of a NIfTI file, in single precision, which decides where a half is
+    rounded.
+    """
+    steps = [float(np.float32(step)) for step in spacing]
+    first, second, third = (round(count * (step / target)) for count, step in zip(shape, steps, strict=True))
     return max(first, 1), max(second, 1), max(third, 1)
 
 
-def resample_to(array: npt.NDArray[np.float32], shape: Shape) -> npt.NDArray[np.float32]:
-    """Resample one channel from corner to corner and cut its values to whole numbers."""
-    return np.trunc(resize_corners(array, shape, 3))
+def resample_to(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
+    """Resample one channel from corner to corner with a spline of an order and cut its values to whole numbers.
+
+    An array of that shape is given back as it is.
+    """
+    if array.shape == shape:
+        return array
+    if order > 1:
+        return resize_corners(array, shape, order)
+    # (x, y, z) as in a NIfTI file: the order of the axes is the order of scipy's sums
+    zoomed = ndimage.zoom(array.T, np.divide(shape, array.shape)[::-1], output=np.float64, order=1, mode="nearest")
+    return np.trunc(zoomed, out=zoomed).T.astype(np.float32)
 
 
 def labels_back(labels: Labels, shape: Shape) -> Labels:
@@ -44,10 +63,7 @@ def labels_back(labels: Labels, shape: Shape) -> Labels:
         return labels
     result: npt.NDArray[Any] = labels
     for axis, (count_in, count_out) in enumerate(zip(labels.shape, shape, strict=True)):
-        index = _nearest(count_in, count_out)
-        result = np.take(result, np.maximum(index - 1, 0), axis=axis)
-        if not index.all():  # rounding put a coordinate outside: background
-            np.moveaxis(result, axis, 0)[index == 0] = 0
+        result = np.take(result, _nearest(count_in, count_out), axis=axis)
     return result
 
 
@@ -56,7 +72,7 @@ def region_to(region: Mask, shape: Shape) -> Mask:
     if region.shape == shape:
         return region
     for axis, count in enumerate(shape):
-        index = np.maximum(_nearest(count, region.shape[axis]) - 1, 0)
+        index = _nearest(count, region.shape[axis])
         moved = np.moveaxis(region, axis, 0)
         spread = np.zeros((count, *moved.shape[1:]), np.bool_)
         for source, plane in zip(index, moved, strict=True):
@@ -66,7 +82,7 @@ def region_to(region: Mask, shape: Shape) -> Mask:
 
 
 def _nearest(count_in: int, count_out: int) -> npt.NDArray[np.intp]:
-    """Give one more than the input index of each output; 0 is outside."""
-    ramp = np.arange(1, count_in + 1, dtype=np.float64)
-    index: npt.NDArray[np.intp] = ndimage.zoom(ramp, count_out / count_in, order=0).astype(np.intp)
+    """Give the input index of each output."""
+    ramp = np.arange(count_in, dtype=np.float64)
+    index: npt.NDArray[np.intp] = ndimage.zoom(ramp, count_out / count_in, order=0, mode="nearest").astype(np.intp)
     return index

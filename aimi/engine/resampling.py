@@ -51,6 +51,10 @@ _SMALL_PRODUCT = 200_000
 """Multiplications per call of the matrix product: OpenBLAS starts no threads for fewer than 262,144, and on products of
 this kind its threads cost nine times the CPU time of one (two busy cores)."""
 _NEGLIGIBLE = 1e-10
+_NEGLIGIBLE_BEFORE_CUT = 1e-15
+"""Where values are cut to whole numbers the least difference can become one of 1."""
+_SAME = 1e-9
+"""Rounding of values of some thousands in double precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +116,14 @@ def axis_matrix(count_in: int, count_out: int, order: int, *, corners: bool = Fa
 
     Parameters
     ----------
-    corners : the centres of the first and last cells lie on one another, and nothing is there beyond them; else the
-        borders of the outer cells do, and the outer values go on.
+    corners : the centres of the first and last cells lie on one another; else the borders of the outer cells do. Beyond
+        them the outer values go on.
     """
     factor = float(1 / np.divide(count_in, count_out))
-    mode: Any = {"mode": "constant"} if corners else {"mode": "nearest", "grid_mode": True}
     units = np.eye(count_in)
     spline: Any = order  # scipy is typed with each order as a literal
     columns = [
-        ndimage.zoom(block, (factor, 1.0), order=spline, **mode)
+        ndimage.zoom(block, (factor, 1.0), order=spline, mode="nearest", grid_mode=not corners)
         for block in np.split(units, range(_UNITS, count_in, _UNITS), axis=1)
     ]
     matrix: Matrix = np.concatenate(columns, axis=1)
@@ -168,16 +171,30 @@ def resample(
 
 
 def resize_corners(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
-    """Resize three axes from corner to corner, without a clip: scipy's ``zoom`` as it is by default."""
+    """Resize three axes from corner to corner, as scipy's ``zoom`` does, and cut the values to whole numbers.
+
+    They are cut before they lose their double precision: rounding to float32 would lift some of them to the next whole
+    number. What differs from a whole number by no more than rounding is that number.
+    """
     return _resize(array, shape, _Spline(order, corners=True))
 
 
 @dataclass(frozen=True, slots=True)
 class _Spline:
-    """How one axis is resized."""
+    """How axes are resized; from corner to corner values are cut to whole numbers at the end."""
 
     order: int
     corners: bool = False
+
+    @property
+    def negligible(self) -> float:
+        return _NEGLIGIBLE_BEFORE_CUT if self.corners else _NEGLIGIBLE
+
+    def finish(self, values: Matrix) -> Matrix:
+        if not self.corners:
+            return values
+        cut: Matrix = np.trunc(values + np.copysign(_SAME, values))
+        return cut
 
     def matrix(self, count_in: int, count_out: int) -> Matrix:
         if count_in == count_out:
@@ -189,14 +206,14 @@ def _resize(array: npt.NDArray[np.float32], shape: Shape, spline: _Spline) -> np
     result = np.empty(shape, dtype=np.float32)
     matrix = spline.matrix(array.shape[0], shape[0])
     window: dict[int, npt.NDArray[np.float64]] = {}
-    for rows, columns in _bands(matrix):
+    for rows, columns in _bands(matrix, spline.negligible):
         # only the planes that this block of rows needs are held in double precision
         window = {
             index: window[index] if index in window else _resize_plane(array[index], shape[1:], spline)
             for index in range(columns.start, columns.stop)
         }
         stacked = np.stack(list(window.values())).reshape(len(window), -1)
-        result[rows] = _product(matrix[rows, columns], stacked).reshape(-1, *shape[1:])
+        result[rows] = spline.finish(_product(matrix[rows, columns], stacked)).reshape(-1, *shape[1:])
     return result
 
 
@@ -213,7 +230,7 @@ def _left(plane: npt.NDArray[np.float64], count: int, spline: _Spline) -> npt.ND
         return plane
     matrix = spline.matrix(plane.shape[0], count)
     result = np.empty((count, plane.shape[1]))
-    for rows, columns in _bands(matrix):
+    for rows, columns in _bands(matrix, spline.negligible):
         result[rows] = _product(matrix[rows, columns], plane[columns])
     return result
 
@@ -232,12 +249,12 @@ def _right(plane: npt.NDArray[np.float64], count: int, spline: _Spline) -> npt.N
     return np.ascontiguousarray(_left(np.ascontiguousarray(plane.T), count, spline).T)
 
 
-def _bands(matrix: Matrix) -> list[tuple[slice, slice]]:
+def _bands(matrix: Matrix, negligible: float) -> list[tuple[slice, slice]]:
     """Give blocks of rows, each with the columns outside which its entries do not matter."""
     bands = []
     for start in range(0, matrix.shape[0], _BLOCK):
         rows = slice(start, min(start + _BLOCK, matrix.shape[0]))
-        used = np.flatnonzero(np.abs(matrix[rows]).max(axis=0) > _NEGLIGIBLE)
+        used = np.flatnonzero(np.abs(matrix[rows]).max(axis=0) > negligible)
         bands.append((rows, slice(int(used[0]), int(used[-1]) + 1)))
     return bands
 

@@ -29,6 +29,7 @@ from safetensors.torch import load_file
 
 __all__ = [
     "Case",
+    "Float32Predictor",
     "Reference",
     "dataset_of",
     "make_model",
@@ -222,7 +223,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-class _Float32Predictor(nnUNetPredictor):  # type: ignore[misc] # nnunetv2 is untyped
+class Float32Predictor(nnUNetPredictor):  # type: ignore[misc] # nnunetv2 is untyped
     """The stock predictor with float32 accumulators."""
 
     @torch.inference_mode()
@@ -261,7 +262,7 @@ def predict_exactly(
 ) -> Reference:
     """Predict (channels, z, y, x) with the original and float32 accumulators."""
     with _quiet():
-        predictor = _predictor(folder, _Float32Predictor, folds, mirroring)
+        predictor = _predictor(folder, Float32Predictor, folds, mirroring)
         labels, probabilities = predictor.predict_single_npy_array(
             array, {"spacing": list(spacing)}, save_or_return_probabilities=True
         )
@@ -285,7 +286,7 @@ def predict_untouched(
 def preprocess(folder: Path, array: npt.NDArray[np.float32], spacing: tuple[float, float, float]) -> Any:
     """Give what the original's network would see."""
     with _quiet():
-        predictor = _predictor(folder, _Float32Predictor, 1, mirroring=False)
+        predictor = _predictor(folder, Float32Predictor, 1, mirroring=False)
         seen, _, _ = DefaultPreprocessor(verbose=False).run_case_npy(
             array,
             None,

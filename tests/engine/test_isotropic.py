@@ -13,18 +13,31 @@ SHAPES = st.tuples(LENGTHS, LENGTHS, LENGTHS)
 @given(SHAPES, SHAPES)
 def test_image_is_resampled_as_scipy_zooms_it(shape: tuple[int, int, int], target: tuple[int, int, int]) -> None:
     array = np.random.default_rng(0).integers(-1000, 1000, shape).astype(np.float32)
-    theirs = ndimage.zoom(array.astype(np.float64), np.divide(target, shape), order=3)
-    ours = resample_to(array, target)
-    near_whole = np.abs(theirs - np.round(theirs)) < 1e-3
-    np.testing.assert_array_equal(ours[~near_whole], np.trunc(theirs)[~near_whole])
-    assert np.abs(ours - theirs).max() < 1.001
+    theirs = ndimage.zoom(array.astype(np.float64), np.divide(target, shape), order=3, mode="nearest")
+    whole = np.abs(theirs - np.round(theirs)) < 1e-9  # rounding decides which side of it scipy falls on
+    expected = np.where(whole, np.round(theirs), np.trunc(theirs))
+    np.testing.assert_array_equal(resample_to(array, target, 3), expected)
+
+
+@settings(deadline=None)
+@given(SHAPES, SHAPES)
+def test_order_1_is_that_of_scipy_in_each_bit(shape: tuple[int, int, int], target: tuple[int, int, int]) -> None:
+    array = np.random.default_rng(0).integers(-1000, 1000, shape).astype(np.float32)
+    theirs = ndimage.zoom(array.T.astype(np.float64), np.divide(target, shape)[::-1], order=1, mode="nearest").T
+    np.testing.assert_array_equal(resample_to(array, target, 1), np.trunc(theirs) if shape != target else array)
+
+
+def test_a_flat_image_stays_flat() -> None:
+    array = np.full((9, 11, 13), -1000.0, np.float32)
+    assert np.unique(resample_to(array, (7, 17, 10), 3)).tolist() == [-1000.0]
 
 
 @settings(deadline=None)
 @given(SHAPES, SHAPES)
 def test_labels_go_back_as_scipy_zooms_them(shape: tuple[int, int, int], target: tuple[int, int, int]) -> None:
     labels = np.random.default_rng(0).integers(0, 5, shape).astype(np.uint8)
-    np.testing.assert_array_equal(labels_back(labels, target), ndimage.zoom(labels, np.divide(target, shape), order=0))
+    theirs = ndimage.zoom(labels, np.divide(target, shape), order=0, mode="nearest")
+    np.testing.assert_array_equal(labels_back(labels, target), theirs)
 
 
 @settings(deadline=None)
@@ -41,3 +54,8 @@ def test_labels_of_a_region_come_from_where_it_goes(
 
 def test_shape_follows_the_spacing() -> None:
     assert shape_at((41, 512, 512), (5.0, 0.8, 0.8), 1.5) == (137, 273, 273)
+
+
+def test_a_half_is_rounded_as_the_spacing_in_single_precision_has_it() -> None:
+    assert 15 * 0.65 / 1.5 == 6.5 and float(np.float32(0.65)) < 0.65
+    assert shape_at((15, 15, 15), (0.65, 0.75, 0.7), 1.5) == (6, 8, 7)
