@@ -50,9 +50,8 @@ class LiveFold:
         return self._live[1]
 
     def release(self) -> None:
-        """Free the live fold, unless it is the only one and so the next case's first."""
-        if len(self._weights) > 1:
-            self._live = None
+        """Free the live fold: it would take its gigabyte while other models of the run are at work."""
+        self._live = None
 
     def __len__(self) -> int:
         return len(self._weights)

@@ -129,6 +129,13 @@ def test_model_stays_loaded_across_cases(folder_of: Callable[[Case], Path]) -> N
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("folds", [1, 2])
+def test_no_network_stays_live_after_a_case(folder_of: Callable[[Case], Path], folds: int) -> None:
+    model = load(open_folder(folder_of(Case(folds=folds))), ITK)
+    predict(as_images(make_case_image(1)), model, ITK)
+    assert model.live._live is None
+
+
 @pytest.mark.parametrize("options", [replace(ITK, device="tpu"), replace(ITK, precision="f8")])
 def test_unknown_device_or_precision_is_a_usage_error(folder_of: Callable[[Case], Path], options: Options) -> None:
     with pytest.raises(UsageError, match="There is no device"):
