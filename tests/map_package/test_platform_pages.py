@@ -71,6 +71,19 @@ def test_the_argo_template_runs_the_entrypoint_on_the_artifacts_of_the_workflow(
 def test_mercure_parses_the_json_inside_its_json_and_gives_no_network() -> None:
     module = workflow("mercure.md")["modules"]["aimi_liver_ct"]
     assert json.loads(module["environment"]) == {"AIMI_LOG_JSON": "1"}
-    assert json.loads(module["docker_arguments"])["mem_limit"] == "8g"
+    assert json.loads(module["docker_arguments"])["read_only"] is True
     assert module["network_enabled"] is False
     assert module["requires_root"] is False
+
+
+def test_every_page_limits_memory_to_what_the_application_asks_for() -> None:
+    asked = yaml.safe_load((ROOT / "apps" / "liver_ct" / "app.yaml").read_text())["resources"]["memory"]
+    number = int(asked.removesuffix("Gi"))
+    module = workflow("mercure.md")["modules"]["aimi_liver_ct"]
+    assert json.loads(module["docker_arguments"])["mem_limit"] == f"{number}g"
+    (template,) = [yaml.safe_load(text) for text in blocks("argo.md", "yaml")]
+    (step,) = template["spec"]["templates"]
+    assert workflow("argo.md")["tasks"][0]["args"]["memory"] == asked
+    assert step["container"]["resources"]["limits"]["memory"] == asked
+    assert workflow("kaapana.md")["templates"][0]["resources"]["limits"]["memory"] == f"{number * 1024}Mi"
+    assert f"ram_mem_mb_lmt={number * 1024}," in (PAGES / "kaapana.md").read_text()
