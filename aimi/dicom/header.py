@@ -48,6 +48,7 @@ class SeriesHeader:
     study_description: str
     protocol_name: str
     body_part_examined: str
+    patient_sex: str
     image_type: tuple[str, ...]
     manufacturer: str
     manufacturer_model_name: str

@@ -1,14 +1,15 @@
-"""Tests on PET stacks: attenuation correction, tracer, static (DECISIONS 2.2)."""
+"""Tests on PET stacks: attenuation correction, tracer, static (DECISIONS 2.2), and whether it is a breast's."""
 
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from aimi.dicom.body_parts import BodyRegion, regions_in_text
 from aimi.dicom.header import SeriesHeader, Stack
 from aimi.dicom.selection import Outcome, Test
 from aimi.dicom.words import names, tokens, vocabulary
 
-__all__ = ["attenuation_corrected", "fdg", "static"]
+__all__ = ["attenuation_corrected", "fdg", "names_the_breast", "static"]
 
 _CORRECTED_METHODS = vocabulary("measured ct ctac calculated segmented mr mrac transmission dixon atlas")
 _NO_METHOD = vocabulary("none no not nil unknown")
@@ -139,3 +140,19 @@ def static() -> Test:
         return Outcome.UNKNOWN, "The header does not say whether it is static."
 
     return Test("static", judge)
+
+
+def names_the_breast() -> Test:
+    """Ask whether the PET was made for the breast; what was made for something else may show it as well."""
+
+    def judge(stack: Stack) -> tuple[Outcome, str]:
+        header = stack.header
+        words = (header.body_part_examined, header.series_description, header.protocol_name, header.study_description)
+        named = regions_in_text(" | ".join(words))
+        if BodyRegion.BREAST in named:
+            return Outcome.PASS, "It names the breast."
+        man = " The patient is male." if header.patient_sex.upper() == "M" else ""
+        other = f" It names the {' and the '.join(sorted(named))}." if named else ""
+        return Outcome.UNKNOWN, f"Neither its body part nor a description names the breast.{other}{man}"
+
+    return Test("breast", judge)

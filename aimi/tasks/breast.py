@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from aimi import regions
-from aimi.dicom import codes
+from aimi.dicom import codes, pet_criteria
 from aimi.image import Image, LabelMap
 from aimi.models import totalsegmentator_classes as classes
 from aimi.models.catalogue import (
@@ -48,7 +48,7 @@ _BELLY = tuple(classes.ANATOMY[name] for name in ("spleen", "kidney_right", "kid
 _CUT_SLICES = 3
 _PARTS = tuple(TOTALSEGMENTATOR_PARTS.values())
 
-RULES = pet_ct_rules()
+RULES = pet_ct_rules(pet_criteria.names_the_breast())
 
 
 def breast_region(region: LabelMap) -> Mask:

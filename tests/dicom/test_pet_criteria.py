@@ -8,7 +8,7 @@ import pytest
 
 from aimi.dicom import study
 from aimi.dicom.header import Stack
-from aimi.dicom.pet_criteria import attenuation_corrected, fdg, static
+from aimi.dicom.pet_criteria import attenuation_corrected, fdg, names_the_breast, static
 from aimi.dicom.selection import Outcome
 from tests.stacks import PET, make_stack
 
@@ -80,3 +80,22 @@ def test_lutetium_stored_as_pet_and_uncorrected_pet_fail(real_data: Callable[[st
     (lutetium,), (uncorrected,) = (study.read(folder / name).series for name in ("made_lutetium", "made_NAC"))
     assert fdg().judge(lutetium.stacks[0])[0] is FAIL
     assert attenuation_corrected().judge(uncorrected.stacks[0])[0] is FAIL
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "said"),
+    [
+        ({"body_part_examined": "BREAST", "patient_sex": "M"}, PASS, "It names the breast."),
+        ({"study_description": "FDG Mamma"}, PASS, "It names the breast."),
+        ({"patient_sex": "F"}, UNKNOWN, "Neither its body part nor a description names the breast."),
+        (
+            {"study_description": "LUNG DELAYS", "patient_sex": "M"},
+            UNKNOWN,
+            "Neither its body part nor a description names the breast. It names the chest. The patient is male.",
+        ),
+    ],
+)
+def test_a_pet_that_is_no_breast_study_is_taken_with_what_speaks_against_it(
+    values: dict[str, Any], outcome: Outcome, said: str
+) -> None:
+    assert names_the_breast().judge(pet(**values)) == (outcome, said)

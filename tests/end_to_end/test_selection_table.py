@@ -44,7 +44,7 @@ PET_CT: dict[str, Taken | int] = dict.fromkeys(STUDIES, REFUSED) | {"pet_ct": Ta
 
 TABLE: dict[str, dict[str, Taken | int]] = {
     "lung_pet_ct": PET_CT,
-    "breast": PET_CT,
+    "breast": PET_CT | {"pet_ct": Taken({"pet": 1, "ct": 2}, ["selection-unknown-breast"])},
     "lung_ct": {
         "abdomen": Taken({"ct": 2}, LUNGS_CUT),
         "pet_ct": Taken({"ct": 2}, ["selection-unknown-diagnostic-CT"]),

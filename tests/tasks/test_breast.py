@@ -143,3 +143,5 @@ def test_acrin_is_taken_with_the_published_pair(real_data: Callable[[str], Path]
     found = study.read(real_data("petct_acrin_042"))
     chosen = selection.require_sound(pairing.choose(found, BREAST.rules, BREAST.pair))
     assert [chosen.stacks[role].header.series_description for role in ("pet", "ct")] == ["PET AC", "CT IMAGES"]
+    (note,) = selection.notes(chosen)
+    assert "It names the chest. The patient is male." in note.sentence
