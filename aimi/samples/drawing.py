@@ -5,7 +5,7 @@ a function of task, seed, obliqueness and spacing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = ["SAMPLE_TASKS", "Drawing", "Target", "draw"]
 Labels = npt.NDArray[np.uint8]
 Spacing = tuple[float, float, float]
 _FINEST, _COARSEST = 0.4, 12.0  # mm
+_OBLIQUE_ENDS = 120.0  # mm: how far further scans go beyond their ends to cover tilted slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +192,10 @@ def draw(task: str, *, seed: int = 0, oblique: bool = False, spacing: Spacing | 
     scan, tissues = spec.scanner(Chance.of(seed, f"{task} scan"), anatomy, grid)
     scanned = {scan.role: (scan, tissues)}
     for view, scanner in spec.further:
+        ends = _OBLIQUE_ENDS if oblique else 0.0
+        longer = replace(view, top=view.top + ends, bottom=view.bottom - ends)
         steps = spacing and (0.8 * spacing[0], 0.8 * spacing[1], 0.8 * spacing[2])
-        grid = place_grid(anatomy, view, Chance.of(seed, f"{task} further view"), oblique=False, spacing=steps)
+        grid = place_grid(anatomy, longer, Chance.of(seed, f"{task} further view"), oblique=False, spacing=steps)
         other = scanner(Chance.of(seed, f"{task} further scan"), anatomy, grid)
         scanned[other[0].role] = other
     truth = _labels(anatomy, scan.grid, tissues, spec.labels)
