@@ -46,19 +46,31 @@ _ORAL_AGENTS = vocabulary(
     "oral gastro gastrografin gastroview gastrolux peritrast telebrix barium readicat water wasser mannitol volumen"
     " breeza milk readi_cat"
 )
-_VENOUS_AGENTS = vocabulary(
-    "iv i_v omni omnipaque iohexol accupaque isovue iopamidol iopamiro solutrast ultravist iopromide iopromid visipaque"
+_BRANDS = vocabulary(
+    "omni omnipaque iohexol accupaque isovue iopamidol iopamiro solutrast ultravist iopromide iopromid visipaque"
     " iodixanol optiray ioversol iomeron iomeprol imeron oxilan ioxilan xenetix iobitridol hexabrix conray"
 )
-_NO_AGENT = vocabulary("no none non nil not without ohne kein keine sans sin senza sem zonder geen 0")
+_VENOUS_AGENTS = _BRANDS | vocabulary("iv i_v")
+_NO_AGENT = vocabulary("no none non nil not without ohne kein keine sans sin senza sem zonder geen")
+_NOTHING = frozenset(("0", "ml", "cc"))
+_NON_IONIC = re.compile(r"\bnon[\s-]+ionic\b", re.IGNORECASE)
+_DRUNK = re.compile(
+    rf"\b(?:oral|po)\s+(?:{'|'.join(_BRANDS)})\b|\b(?:{'|'.join(_BRANDS)})\s+(?:oral|po)\b", re.IGNORECASE
+)
+"""A venous agent that was given by mouth: the words side by side, not "oral & omnipaque"."""
 _ENHANCED_WORDS = vocabulary(
     "enhanced post postcontrast arterial artery art arteriell arteriel arteriele portal portalvenous portovenous"
     " venous venos veineux pv pvp hvp nephrographic nephrogenic nephro corticomedullary cortico delayed delay"
-    " delays parenchymal excretory late cect ce iv km kontrast contrast contrasto contraste kontrastmittel"
+    " delays parenchymal excretory late cect ce iv km"
 )
-_BOTH_WORDS = vocabulary("w_wo w_w_o with_without with_and_without wwo mit_und_ohne avec_et_sans con_y_sin")
+_CONTRAST_WORDS = vocabulary("kontrast contrast contrasto contraste kontrastmittel")
+_BOTH_WORDS = vocabulary(
+    "w_wo w_w_o with_without with_and_without wwo mit_und_ohne avec_et_sans con_y_sin"
+    " wo_w w_o_w wo_and_w w_o_and_w without_with without_and_with ohne_und_mit sans_et_avec sin_y_con"
+)
 _PLAIN_WORDS = vocabulary(
     "unenhanced noncontrast nonenhanced precontrast native nativ natif nativo plain blanco blanc pre nect ncct noncon"
+    " w_o wo"
 ) | {
     f"{no} {what}"
     for no in ("non", "no", "without", "w o", "wo", "ohne", "sans", "sin", "senza", "sem", "zonder", "pre")
@@ -80,13 +92,15 @@ def contrast_of(header: SeriesHeader) -> Contrast:
 
 
 def _contrast_by_attributes(header: SeriesHeader) -> Contrast:
-    route, agent = header.contrast_bolus_route, header.contrast_bolus_agent
+    route, agent = header.contrast_bolus_route, _DRUNK.sub("oral", _NON_IONIC.sub("", header.contrast_bolus_agent))
     if names(route, _VENOUS_ROUTES):
         return Contrast.INTRAVENOUS
     if names(route, _OTHER_ROUTES):
         return Contrast.NONE
-    if not tokens(agent):
+    if not tokens(header.contrast_bolus_agent):
         return Contrast.SILENT
+    if tokens(agent) and _NOTHING.issuperset(tokens(agent)):
+        return Contrast.NONE
     if names(agent, _VENOUS_AGENTS) and not names(agent, _NO_AGENT):
         return Contrast.INTRAVENOUS
     return Contrast.NONE if names(agent, _NO_AGENT | _ORAL_AGENTS) else Contrast.INTRAVENOUS
@@ -98,7 +112,7 @@ def _contrast_by_words(header: SeriesHeader) -> Contrast:
             continue
         if names(text, _PLAIN_WORDS):
             return Contrast.NONE
-        if names(text, _ENHANCED_WORDS):
+        if names(text, _ENHANCED_WORDS) or (names(text, _CONTRAST_WORDS) and not names(text, _OTHER_ROUTES)):
             return Contrast.INTRAVENOUS
     return Contrast.SILENT
 

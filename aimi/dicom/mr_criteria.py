@@ -86,9 +86,15 @@ _FLAVORS: Mapping[str, Weighting] = MappingProxyType(
 
 
 def weighting_of(stack: Stack) -> Weighting:
-    """Give the weighting of a stack: by parameters of the sequence, else by image flavor, else by words."""
+    """Give the weighting of a stack: by parameters of the sequence, else by image flavor, else by words.
+
+    A long spin echo may be an echo-planar one, which some makers do not write: words that name diffusion count then.
+    """
     found = _by_parameters(stack)
-    return _by_words(stack.header) if found is Weighting.UNKNOWN else found
+    if found not in {Weighting.UNKNOWN, Weighting.T2}:
+        return found
+    named = _by_words(stack.header)
+    return named if found is Weighting.UNKNOWN or named is Weighting.DIFFUSION else found
 
 
 def _by_parameters(stack: Stack) -> Weighting:
@@ -114,11 +120,13 @@ def _by_sequence(stack: Stack) -> Weighting:
 
 
 def _is_diffusion(stack: Stack) -> bool:
+    """Tell by values, types and names; what was split off by its b-value is diffusion, though that be 0."""
     header = stack.header
     values = {plane.split.get(_DIFFUSION_KEYWORD, "") for plane in stack.planes}
     return (
         names(" | ".join(header.image_type[2:]), _DIFFUSION_TYPES)
         or any(_is_positive(value) for value in values)
+        or any(keyword == _DIFFUSION_KEYWORD for keyword, _ in stack.split)
         or _DIFFUSION_SEQUENCE.search(header.sequence_name) is not None
     )
 
@@ -226,15 +234,20 @@ _PHRASES: Mapping[DixonPart, frozenset[str]] = MappingProxyType(
     }
 )
 _DIXON_NAMES = vocabulary("dixon mdixon qdixon ideal flex")
+_PREFIX = re.compile(r"^\s*(water|fat)\s*:", re.IGNORECASE)
 
 
 def dixon_part_of(header: SeriesHeader) -> DixonPart:
     """Give the Dixon component: by Image Type, else by a phrase or the last word of the description.
 
-    A last word such as ``w`` or ``fat`` counts only in descriptions that name a Dixon method.
+    A last word such as ``w`` or ``fat`` counts only in descriptions that name a Dixon method; ``FAT:`` in front of
+    one always does.
     """
     description = header.series_description
     found = _part_named(" | ".join(header.image_type[2:]), _PARTS) or _part_named(description, _PHRASES)
+    prefix = _PREFIX.match(description)
+    if found is DixonPart.NONE and prefix:
+        return _part_named(prefix[1], _PARTS)
     if found is DixonPart.NONE and names(description, _DIXON_NAMES):
         return _part_named(tokens(description)[-1], _PARTS)
     return found

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,8 +60,9 @@ def sequence(kind: str, echo: float | None, repetition: float | None, **more: An
         (sequence("SE", 80.0, 2500.0, image_type=("DERIVED", "SECONDARY", "ADC")), Weighting.DIFFUSION),
         (sequence("EP", 63.0, 2700.0, sequence_name="*ep_b50t"), Weighting.DIFFUSION),
         (sequence("SE", 63.0, 2700.0, split=(("DiffusionBValue", "800.0"),)), Weighting.DIFFUSION),
-        (sequence("SE", 104.0, 5660.0, split=(("DiffusionBValue", "0"),)), Weighting.T2),
-        (sequence("SE", 104.0, 5660.0, split=(("DiffusionBValue", ""),)), Weighting.T2),
+        (sequence("SE", 70.0, 3000.0, split=(("DiffusionBValue", "0"),)), Weighting.DIFFUSION),
+        (sequence("SE", 70.0, 3000.0, series_description="ADC map"), Weighting.DIFFUSION),
+        (sequence("SE", 70.0, 3000.0, protocol_name="DWI b0"), Weighting.DIFFUSION),
         (sequence("EP", 30.0, 2000.0), Weighting.ECHO_PLANAR),
         ({"image_type": ("ORIGINAL", "PRIMARY", "T1", "NONE")}, Weighting.T1),
         (sequence("GR", 30.0, 3000.0, image_type=("ORIGINAL", "PRIMARY", "T2", "NONE")), Weighting.T2_STAR),
@@ -88,6 +90,13 @@ def test_words_decide_where_parameters_are_silent(description: str, expected: We
     assert mr_criteria.weighting_of(make_mr(series_description=description)) is expected
 
 
+@pytest.mark.parametrize("b_value", ["0", ""])
+def test_b_value_of_0_on_its_own_is_no_diffusion(b_value: str) -> None:
+    """Some makers write it on every image; a series of which it is the only one was not split by it."""
+    stack = make_mr(**sequence("SE", 104.0, 5660.0, split=(("DiffusionBValue", b_value),)))
+    assert mr_criteria.weighting_of(replace(stack, split=())) is Weighting.T2
+
+
 def test_parameters_outrank_words() -> None:
     stack = make_mr(**sequence("SE", 104.0, 5660.0, series_description="AX T1"))
     assert mr_criteria.weighting_of(stack) is Weighting.T2
@@ -112,7 +121,10 @@ def test_t2_test_passes_fails_and_leaves_open() -> None:
         ({"series_description": "t1_vibe_dixon_tra_bh_F"}, DixonPart.FAT),
         ({"series_description": "t1_vibe_dixon_tra_bh_opp"}, DixonPart.OPPOSED_PHASE),
         ({"series_description": "t1 in phase tra"}, DixonPart.IN_PHASE),
+        ({"series_description": "FAT: AX LAVA FLEX"}, DixonPart.FAT),
+        ({"series_description": "Water: AX LAVA"}, DixonPart.WATER),
         ({"series_description": "AX T1 no fat"}, DixonPart.NONE),
+        ({"series_description": "fat sat: AX T1"}, DixonPart.NONE),
         ({"series_description": "AX T1 W"}, DixonPart.NONE),
         ({}, DixonPart.NONE),
     ],
