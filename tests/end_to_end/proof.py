@@ -40,7 +40,7 @@ def _planes_of(ds: Dataset) -> Planes:
     pixels = ds.pixel_array.astype(np.float64)
     if "PerFrameFunctionalGroupsSequence" not in ds:
         slope, intercept = float(ds.get("RescaleSlope", 1)), float(ds.get("RescaleIntercept", 0))
-        position = tuple(str(value) for value in _original(ds.ImagePositionPatient))
+        position = original_texts(ds.ImagePositionPatient)
         return {(ds.SOPInstanceUID, 1): SourcePlane(pixels * slope + intercept, position)}
     return {
         (ds.SOPInstanceUID, number): SourcePlane(*_frame(ds, number, pixels[number - 1]))
@@ -57,12 +57,13 @@ def _frame(ds: Dataset, number: int, pixels: npt.NDArray[np.float64]) -> tuple[A
     slope, intercept = 1.0, 0.0
     if transformation:
         slope, intercept = float(transformation[0].RescaleSlope), float(transformation[0].RescaleIntercept)
-    position = tuple(str(value) for value in _original(groups.PlanePositionSequence[0].ImagePositionPatient))
+    position = original_texts(groups.PlanePositionSequence[0].ImagePositionPatient)
     return pixels * slope + intercept, position
 
 
-def _original(values: Any) -> list[str]:
-    return [getattr(value, "original_string", None) or str(value) for value in values]
+def original_texts(values: Any) -> tuple[str, ...]:
+    """Give decimal strings as they stand in the file."""
+    return tuple(getattr(value, "original_string", None) or str(value) for value in values)
 
 
 def assert_marks(seg_path: Path, planes: Planes, expected: Callable[[npt.NDArray[np.float64]], Any]) -> int:
@@ -73,7 +74,7 @@ def assert_marks(seg_path: Path, planes: Planes, expected: Callable[[npt.NDArray
     for frame, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
         reference = groups.DerivationImageSequence[0].SourceImageSequence[0]
         key = (reference.ReferencedSOPInstanceUID, int(reference.get("ReferencedFrameNumber", 1)))
-        position = tuple(_original(groups.PlanePositionSequence[0].ImagePositionPatient))
+        position = original_texts(groups.PlanePositionSequence[0].ImagePositionPatient)
         assert position == planes[key].position
         assert key not in seen
         seen[key] = frame

@@ -24,7 +24,7 @@ from scipy import ndimage
 from aimi import tasks
 from aimi.options import RunOptions
 from tests.end_to_end import roads
-from tests.end_to_end.proof import read_planes
+from tests.end_to_end.proof import Planes, original_texts, read_planes
 from tests.end_to_end.threshold_task import WHOLE_SLICES
 from tests.engine.threshold_model import make_threshold_model
 
@@ -111,7 +111,7 @@ def test_the_result_lies_on_the_voxels_that_the_rule_keeps(finished: Finished) -
     keys = sorted(planes, key=lambda key: float(planes[key].position[2]))
     above = np.stack([planes[key].pixels > finished.case.models[0][0] for key in keys])
     expected = dict(zip(keys, expected_components(above, finished.case.components), strict=True))
-    marked = marked_by_instance(finished.application / f"{finished.task}.seg.dcm")
+    marked = marked_by_instance(finished.application / f"{finished.task}.seg.dcm", planes)
     assert set(marked) <= set(expected)
     for key, mask in expected.items():
         np.testing.assert_array_equal(marked.get(key, np.zeros_like(mask)), mask)
@@ -125,12 +125,13 @@ def expected_components(above: Mask, count: int) -> Mask:
     return np.isin(numbered, np.argsort(-sizes, kind="stable")[:count])
 
 
-def marked_by_instance(path: Path) -> dict[tuple[str, int], Mask]:
-    """Give the union of all segments by source instance."""
+def marked_by_instance(path: Path, planes: Planes) -> dict[tuple[str, int], Mask]:
+    """Give the union of all segments by source instance; each frame must lie where its source says, to the letter."""
     seg = pydicom.dcmread(path)
     marked: dict[tuple[str, int], Mask] = {}
     for frame, groups in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True):
         key = (groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID, 1)
+        assert original_texts(groups.PlanePositionSequence[0].ImagePositionPatient) == planes[key].position
         marked[key] = marked.get(key, np.zeros(frame.shape, np.bool_)) | (frame > 0)
     return marked
 
