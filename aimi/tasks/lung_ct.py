@@ -75,10 +75,16 @@ def _reason_to_remove(nodule: Component, region: Mask, grid: LabelMap) -> str | 
         return "It does not touch the lungs."
     diameter = measure.axial_diameter(grid, nodule)
     if diameter < SMALLEST_MM - _ROUNDING_MM:
-        return f"Its largest axial diameter of {diameter:.1f} mm is below {SMALLEST_MM:g} mm."
+        return f"Its largest axial diameter of {_told(diameter)} mm is below {SMALLEST_MM:g} mm."
     if diameter > LARGEST_MM + _ROUNDING_MM:
-        return f"Its largest axial diameter of {diameter:.1f} mm is above {LARGEST_MM:g} mm."
+        return f"Its largest axial diameter of {_told(diameter)} mm is above {LARGEST_MM:g} mm."
     return None
+
+
+def _told(diameter: float) -> str:
+    """Give a diameter to 0.1 mm, or finer where that would tell a limit itself."""
+    text = f"{diameter:.1f}"
+    return f"{diameter:.7g}" if float(text) in {SMALLEST_MM, LARGEST_MM} else text
 
 
 def _cut_at_the_lungs(*, as_published: bool) -> CleanUp:

@@ -82,6 +82,10 @@ SIZES = [
     (ISO, (9, 2, 2), False, "2.4 mm is below 3 mm"),  # tall, but sqrt 2 + 1 in the slice
     (THIN, (3, 1, 5), False, "2.5 mm is below 3 mm"),  # 15 mm tall
     (THIN, (1, 1, 6), True, ""),
+    ((1.0, 0.33, 0.33), (1, 1, 9), False, "2.97 mm is below 3 mm"),
+    ((1.0, 0.43, 0.43), (1, 1, 7), True, ""),  # 3.01 mm
+    ((1.0, 2.8, 0.43), (1, 2, 1), True, ""),  # 2 x 2.8 along the rows
+    ((1.0, 2.8, 0.43), (1, 1, 6), False, "2.6 mm is below 3 mm"),
     (COARSE, (1, 1, 5), True, ""),  # 5 x 0.6 in floating point
     (COARSE, (1, 1, 50), True, ""),  # 50 x 0.6
     (COARSE, (1, 1, 51), False, "30.6 mm is above 30 mm"),
