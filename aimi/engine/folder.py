@@ -219,8 +219,9 @@ def _open_v1(root: Path) -> ModelFolder:
     raw, stage = read_pickle(root / "plans.pkl"), None
     if description.is_file():
         info = read_pickle(description)
-        if isinstance(info, Mapping) and len(info.get("init", ())) > _V1_STAGE:
-            stage = info["init"][_V1_STAGE]
+        arguments = info.get("init") if isinstance(info, Mapping) else None
+        if isinstance(arguments, tuple | list) and len(arguments) > _V1_STAGE:
+            stage = arguments[_V1_STAGE]
     if not isinstance(raw, Mapping):
         raise ModelError("The model's plans.pkl is damaged: not a record.", _REMEDY)
     plans = read_plans_v1(raw, stage)
@@ -231,7 +232,7 @@ def _open_v1(root: Path) -> ModelFolder:
         path=root,
         version=1,
         folds=folds,
-        dataset=root.parent.name,
+        dataset=root.absolute().parent.name,
         channels=plans.channels,
         labels=tuple(f"label {number}" for number in range(1, plans.heads)),
         configuration="3d_fullres",

@@ -39,6 +39,8 @@ _DAMAGE = (
     *(pickle.UnpicklingError, EOFError, struct.error, ValueError, TypeError, AttributeError),
     *(LookupError, ImportError, MemoryError, RecursionError, OverflowError),
 )
+# what zipfile raises besides; an entry that says it is encrypted is a RuntimeError
+_DAMAGED_FILE = (*_DAMAGE, zipfile.BadZipFile, zlib.error, RuntimeError)
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 _STORAGE_TYPES: Mapping[str, npt.DTypeLike] = {
@@ -90,7 +92,9 @@ class Tensor:
     def array(self) -> npt.NDArray[Any]:
         """Give the values, mapped from the file; what is written to them stays in memory."""
         values = self.source.map(self.storage)
-        if any(step < 0 for step in self.stride) or self.offset < 0:
+        if len(self.shape) != len(self.stride) or any(
+            number < 0 for number in (*self.shape, *self.stride, self.offset)
+        ):
             raise ModelError("A tensor of the model lies outside its storage.", _REMEDY)
         last = self.offset + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
         if 0 not in self.shape and last >= values.size:
@@ -112,7 +116,7 @@ class _Source:
     def map(self, storage: _Storage) -> npt.NDArray[Any]:
         place = self.places.get(storage.key)
         needed = storage.count * storage.dtype.itemsize
-        if place is None or place[1] < needed:
+        if place is None or place[1] < needed or place[0] + place[1] > self.path.stat().st_size:
             raise ModelError("A storage of the model's weights is missing or cut short.", _REMEDY)
         if storage.count == 0:
             return np.empty(0, storage.dtype)
@@ -150,14 +154,19 @@ def read_torch_file(path: Path) -> Any:  # noqa: ANN401 - as above
     ModelError
         It names anything but tensors, numpy arrays and plain values, or is damaged.
     """
-    source = _Source(path)
-    if not zipfile.is_zipfile(path):
-        return _read_legacy(path, source)
+    source, is_archive = _Source(path), zipfile.is_zipfile(path)
     try:
+        if not is_archive:
+            return _read_legacy(path, source)
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive, source)
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+    except OSError as error:
+        if not is_archive:
+            raise
         raise ModelError("The model's weights are damaged: not a readable archive.", _REMEDY) from error
+    except _DAMAGED_FILE as error:
+        kind = "archive" if is_archive else "torch file"
+        raise ModelError(f"The model's weights are damaged: not a readable {kind}.", _REMEDY) from error
 
 
 def _read_archive(archive: zipfile.ZipFile, source: _Source) -> Any:  # noqa: ANN401
@@ -195,7 +204,7 @@ def _read_legacy(path: Path, source: _Source) -> Any:  # noqa: ANN401
             dtype = unpickler.storage_types.get(str(key))
             if dtype is None:
                 raise ModelError("The model's weights are damaged: a storage that nothing names.", _REMEDY)
-            (count,) = struct.unpack("<q", stream.read(8))
+            (count,) = struct.unpack("<Q", stream.read(8))
             source.places[str(key)] = (stream.tell(), count * dtype.itemsize)
             stream.seek(count * dtype.itemsize, 1)
     return content

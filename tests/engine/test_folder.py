@@ -1,10 +1,12 @@
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 
 from aimi.engine.folder import open_folder
 from aimi.errors import ModelError
+from tests.engine import stock_v1
 from tests.engine.threshold_model import make_threshold_model
 
 PATCH = (16, 16, 16)
@@ -81,3 +83,11 @@ def test_regions_are_named_by_the_label_they_end_as(tmp_path: Path) -> None:
     content["regions_class_order"] = [1, 2]
     (tmp_path / "dataset.json").write_text(json.dumps(content))
     assert open_folder(tmp_path).labels == ("whole", "core")
+
+
+@pytest.mark.parametrize("arguments", [5, None, ("only one",), {"stage": 1}])
+def test_v1_description_without_a_stage_leaves_the_finest(tmp_path: Path, arguments: object) -> None:
+    root = stock_v1.make_model(tmp_path, stock_v1.CaseV1(stages=2))
+    before = open_folder(root).plans
+    (root / "fold_0" / "model_final_checkpoint.model.pkl").write_bytes(pickle.dumps({"init": arguments}))
+    assert open_folder(root).plans == before

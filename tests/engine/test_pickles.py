@@ -103,10 +103,46 @@ def test_random_bytes_are_a_model_error(tmp_path_factory: pytest.TempPathFactory
         read_torch_file(path)
 
 
-@given(st.data())
-def test_truncated_weights_are_a_model_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+@pytest.mark.parametrize("is_zip", [True, False])
+@given(data=st.data())
+def test_truncated_weights_are_a_model_error(
+    tmp_path_factory: pytest.TempPathFactory, is_zip: bool, data: st.DataObject
+) -> None:
     path = tmp_path_factory.mktemp("cut") / "w.pth"
-    torch.save({"w": torch.arange(50.0)}, path)
+    torch.save({"w": torch.arange(50.0)}, path, _use_new_zipfile_serialization=is_zip)
     path.write_bytes(path.read_bytes()[: data.draw(st.integers(0, path.stat().st_size - 30))])
+    with pytest.raises(ModelError):
+        read_torch_file(path)["w"].array()
+
+
+@pytest.mark.parametrize(
+    "kept", [-1, -200, -201, -208, 20], ids=["last byte", "values", "a byte of the count", "count", "beginning"]
+)
+def test_weights_of_an_old_torch_that_are_cut_short_are_a_model_error(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.arange(50.0)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ModelError):
+        read_torch_file(path)["w"].array()
+
+
+def test_a_count_of_values_that_no_file_can_hold_is_a_model_error(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.arange(50.0)}, path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    path.write_bytes(content[:-208] + b"\xff" * 8 + content[-200:])
+    with pytest.raises(ModelError):
+        read_torch_file(path)["w"].array()
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (9, 8)], ids=["encrypted", "a name that is no UTF-8"])
+def test_an_altered_directory_of_the_archive_is_a_model_error(tmp_path: Path, place: int, value: int) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.arange(50.0)}, path)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + place] |= value
+    content[entry + 46] = 0x93  # first byte of its name
+    path.write_bytes(content)
     with pytest.raises(ModelError):
         read_torch_file(path)["w"].array()
