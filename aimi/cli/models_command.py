@@ -142,6 +142,9 @@ def fetch(
     for spec in missing:
         fetching.require_fetchable(spec)
     _accept_licences(missing, folder, accept_licence)
+    for spec in missing:
+        # all of them before the first gigabyte
+        fetching.require_accepted(spec, folder)
     shop = fetching.Shop(places.cache(os.environ), os.environ.get(fetching.SOURCE, ""))
     for spec in specs:
         if spec not in missing:
@@ -188,7 +191,7 @@ def _accept_licences(specs: "list[ModelSpec]", folder: Path, accepted: bool) -> 
             continue
         text = fetching.LICENCE_TEXTS.get(licence, "")
         question = f"The weights of {spec.name} are under {licence} ({text}). Do you accept it?"
-        # without a terminal nobody can be asked: the fetch itself then tells what is missing
+        # without a terminal nobody can be asked: what is missing is told afterwards
         if accepted or (_is_terminal() and typer.confirm(question, err=True)):
             ledger.accept_licence(folder, licence)
 

@@ -16,7 +16,16 @@ from aimi.models.catalogue import ModelSpec
 from aimi.models.download import Patience, Progress, discard, download
 from aimi.models.importing import Imported, import_model
 
-__all__ = ["LICENCE_TEXTS", "SOURCE", "Shop", "address_of", "fetch", "needed_licence", "require_fetchable"]
+__all__ = [
+    "LICENCE_TEXTS",
+    "SOURCE",
+    "Shop",
+    "address_of",
+    "fetch",
+    "needed_licence",
+    "require_accepted",
+    "require_fetchable",
+]
 
 SOURCE = "AIMI_MODELS_SOURCE"
 """The variable that names a mirror: the address of a folder that holds the archives under their own names."""
@@ -65,6 +74,21 @@ def require_fetchable(spec: ModelSpec) -> None:
         )
 
 
+def require_accepted(spec: ModelSpec, models: Path) -> None:
+    """Refuse a model whose licence must still be accepted.
+
+    Raises
+    ------
+    UsageError
+    """
+    licence = needed_licence(spec, models)
+    if licence is not None:
+        text = LICENCE_TEXTS.get(licence, "")
+        raise UsageError(
+            f"The licence {licence} of {spec.name} was not accepted.", f"Read it ({text}); then add --accept-licence."
+        )
+
+
 def address_of(spec: ModelSpec, mirror: str = "") -> str:
     """Give the address of a model's archive.
 
@@ -98,12 +122,7 @@ def fetch(spec: ModelSpec, models: Path, shop: Shop, *, progress: Progress = lam
         The name is taken, or a folder cannot be written.
     """
     require_fetchable(spec)
-    licence = needed_licence(spec, models)
-    if licence is not None:
-        text = LICENCE_TEXTS.get(licence, "")
-        raise UsageError(
-            f"The licence {licence} of {spec.name} was not accepted.", f"Read it ({text}); then add --accept-licence."
-        )
+    require_accepted(spec, models)
     address = address_of(spec, shop.mirror)
     place = shop.cache / "downloads" / f"{spec.version}-{spec.file}.partial"
     known = spec.sha256 or ledger.archive_sha256(models, _key(spec)) or ""

@@ -94,7 +94,7 @@ def _unfinished() -> str:
 
 
 def _import(source: Path, models: Path, place: Path, name: str | None, terms: tuple[str, str]) -> Imported:
-    found = open_folder(source if source.is_dir() else _unpacked(source, place / "unpacked"))
+    found = open_folder(source if source.is_dir() else _unpacked(source, place))
     name = name or _name_of(source, found)
     _require_free(models, name)
     spec = CATALOGUE.get(name)
@@ -108,8 +108,10 @@ def _import(source: Path, models: Path, place: Path, name: str | None, terms: tu
     return Imported(name, replace(written, path=models / name), is_listed)
 
 
-def _unpacked(source: Path, target: Path) -> Path:
-    target.mkdir()
+def _unpacked(source: Path, place: Path) -> Path:
+    # the name of the folder above its own is all that tells a v1 model's data set: without one it is the archive's
+    target = place / source.stem / source.stem
+    target.mkdir(parents=True)
     archive.unpack(source, target)
     return target
 

@@ -10,7 +10,7 @@ from aimi.engine.folder import ModelFolder, open_folder
 from aimi.engine.network import network_of
 from aimi.errors import ModelError, OutputError, UsageError
 from aimi.models import ledger
-from aimi.models.catalogue import ModelSpec
+from aimi.models.catalogue import CATALOGUE, ModelSpec
 from aimi.models.places import user_models
 
 __all__ = [
@@ -136,13 +136,20 @@ def _opened(name: str, folder: Path) -> ModelFolder:
 
 
 def require_fit(spec: ModelSpec, found: ModelFolder) -> None:
-    """Hold a model's channels and labels against the catalogue.
+    """Hold a model's data set, channels and labels against the catalogue.
+
+    A data set that the catalogue does not know is taken: a model of one's own may stand in the place of any.
 
     Raises
     ------
     ModelError
         It is a model of another task.
     """
+    if found.dataset != spec.name and found.dataset in CATALOGUE:
+        raise ModelError(
+            f"The folder of model {spec.name} holds {found.dataset}.",
+            f"It is a model of another task. {_how_to_get(spec)}",
+        )
     if found.channels != len(spec.channels):
         raise ModelError(
             f"The folder of model {spec.name} has {found.channels} input channels, not {len(spec.channels)}.",

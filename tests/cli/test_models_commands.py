@@ -141,6 +141,14 @@ def test_a_model_is_fetched_and_its_licence_remembered(models: Path, mirror: dic
     assert len(shelf.asked) == 1
 
 
+def test_a_licence_of_a_later_model_is_missed_before_an_earlier_one_is_downloaded(
+    models: Path, mirror: dict[str, str], shelf: Shelf
+) -> None:
+    ended = aimi("models", "fetch", "lung_pet_ct", "-m", models, env=mirror)
+    assert "CC-BY-NC-4.0 of Task762_PET_CT_Breast was not accepted" in str(ended.exception)
+    assert (status(ended), shelf.asked) == (2, [])
+
+
 @pytest.mark.parametrize(("answer", "expected"), [("y\n", 0), ("n\n", 2)])
 def test_on_a_terminal_the_licence_is_asked_for(
     models: Path, mirror: dict[str, str], monkeypatch: pytest.MonkeyPatch, answer: str, expected: int

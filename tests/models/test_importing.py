@@ -64,6 +64,21 @@ def test_a_v1_archive_of_the_published_layout_is_imported(tmp_path: Path, models
     assert (done.folder.version, done.folder.dataset, done.folder.folds) == (1, "Task822_Liver_AMD", (0,))
 
 
+@pytest.mark.parametrize("below", ["", "nnUNetTrainerV2__nnUNetPlansv2.1/"])
+def test_a_v1_archive_without_its_tasks_folder_is_named_by_its_file(tmp_path: Path, models: Path, below: str) -> None:
+    root = stock_v1.make_model(tmp_path / "m", stock_v1.CaseV1(stages=2))
+    done = import_model(zip_folder(root, tmp_path / "Task901_Mine.zip", below), models)
+    assert (done.name, done.folder.dataset) == ("Task901_Mine", "Task901_Mine")
+
+
+def test_a_v1_folder_that_is_named_from_within_has_its_name(
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = stock_v1.make_model(tmp_path / "Task901_Mine" / "nnUNetTrainerV2__nnUNetPlansv2.1", stock_v1.CaseV1())
+    monkeypatch.chdir(root)
+    assert import_model(Path(), models).name == "Task901_Mine"
+
+
 def test_a_published_v1_archive_is_fetched_and_known_as_such(tmp_path: Path, models: Path) -> None:
     root = stock_v1.make_model(tmp_path / "v1", stock_v1.CaseV1(stages=2, folds=2))
     below = "3d_fullres/Task775_CT_NSCLC_RG/nnUNetTrainerV2__nnUNetPlansv2.1/"
@@ -101,6 +116,14 @@ def test_a_name_that_is_no_folders_is_wrong_usage(tmp_path: Path, models: Path, 
 def test_a_model_of_another_task_is_refused(tmp_path: Path, models: Path) -> None:
     with pytest.raises(ModelError, match="has 1 labels, not 3"):
         import_model(make_model(tmp_path / "m"), models, name=TASK779_KIDNEYS.name)
+    assert names_in(models) == set()
+
+
+def test_a_model_of_another_task_with_as_many_labels_is_known_by_its_data_set(tmp_path: Path, models: Path) -> None:
+    below = tmp_path / "3d_fullres" / TASK779_KIDNEYS.name / "nnUNetTrainerV2__nnUNetPlansv2.1"
+    stock_v1.make_model(below, stock_v1.CaseV1())
+    with pytest.raises(ModelError, match=r"of model Task775_CT_NSCLC_RG holds Task779_Kidneys_KIRC\. .*another task"):
+        import_model(tmp_path / "3d_fullres", models, name=TASK775_LUNGS.name)
     assert names_in(models) == set()
 
 
