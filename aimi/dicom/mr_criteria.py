@@ -173,10 +173,12 @@ def _spoiled_echo(repetition: float, flip: float) -> Weighting:
 
 
 def _is_balanced(header: SeriesHeader) -> bool:
+    """Tell a balanced echo; the name counts where the variant is silent, for spoiling is then not denied."""
     variant = {value.strip().upper() for value in header.sequence_variant}
     is_fast = header.repetition_time is not None and header.repetition_time <= STEADY_STATE_REPETITION
     is_wide = header.flip_angle is not None and header.flip_angle >= BALANCED_FLIP
-    return "SS" in variant and "SP" not in variant and is_fast and is_wide
+    is_named = names(f"{header.series_description} | {header.protocol_name}", _WORDS[Weighting.BALANCED])
+    return ("SS" in variant or is_named) and "SP" not in variant and is_fast and is_wide
 
 
 def _by_words(header: SeriesHeader) -> Weighting:
