@@ -9,6 +9,7 @@ nnunetv2 2.8.1, ``utilities/plans_handling/plans_handler.py`` and ``utilities/la
 nnunet 1.7.1, ``training/network_training/nnUNetTrainer.py``, ``process_plans``, and ``nnUNetTrainerV2.py``.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _REMEDY = "Use a 3d_fullres model that nnU-Net's standard trainers made."
+_MAX_LABEL = 255
 _V1_MAX_FEATURES = 320
 _V1_KERNEL = 3
 
@@ -154,9 +156,27 @@ def plans_from_json(content: Mapping[str, Any]) -> Plans:
         values["result_rule"] = ResamplingRule(**content["result_rule"])
         entries = {name: _tuples(value) for name, value in content["architecture"].items()}
         values["architecture"] = Architecture(**{**entries, "family": Family(entries["family"])})
-        return Plans(**values)
+        return _sound(Plans(**values))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError("The model's plans are damaged.", _REMEDY) from error
+
+
+def _sound(plans: Plans) -> Plans:
+    """Give plans that a network can be built and run with, or refuse them."""
+    network, labels = plans.architecture, plans.regions or (plans.heads - 1,)
+    shrunk = [math.prod(stride[axis] for stride in network.strides) for axis in range(3)]
+    is_sound = (
+        sorted(plans.transpose) == [0, 1, 2]
+        and all(0 < step < math.inf for step in plans.spacing)
+        and 0 <= min(labels) <= max(labels) <= _MAX_LABEL
+        and len(network.features) == len(network.kernels) == len(network.strides) == len(network.depths) > 1
+        and all(size > 0 for sizes in (plans.patch, *network.kernels, *network.strides) for size in sizes)
+        and all(size % factor == 0 for size, factor in zip(plans.patch, shrunk, strict=True))
+        and set(plans.mirror_axes) <= {0, 1, 2}
+    )
+    if not is_sound:
+        raise ModelError("The model's plans contradict themselves: no network can be run with them.", _REMEDY)
+    return plans
 
 
 def read_plans_v2(
@@ -170,7 +190,7 @@ def read_plans_v2(
         They lack something, or ask for what this engine does not do.
     """
     try:
-        return _read_plans_v2(plans, dataset, configuration, mirror_axes)
+        return _sound(_read_plans_v2(plans, dataset, configuration, mirror_axes))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError(
             "The model's plans or data set description lack what nnU-Net writes there.", _REMEDY
@@ -329,7 +349,7 @@ def read_plans_v1(plans: Mapping[Any, Any], stage: int | None) -> Plans:
         They lack something, or ask for what this engine does not do.
     """
     try:
-        return _read_plans_v1(plans, max(plans["plans_per_stage"]) if stage is None else stage)
+        return _sound(_read_plans_v1(plans, max(plans["plans_per_stage"]) if stage is None else stage))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError("The model's plans lack what nnU-Net v1 writes there.", _REMEDY) from error
 

@@ -49,6 +49,35 @@ def test_plans_that_ask_for_something_else_are_refused_by_name(name: str) -> Non
         read(change)
 
 
+IMPOSSIBLE: dict[str, Change] = {
+    "spacing of zero": lambda plans, _: plans.update(spacing=[1.0, 0.0, 1.0]),
+    "endless spacing": lambda plans, _: plans.update(spacing=[1.0, float("inf"), 1.0]),
+    "no patch": lambda plans, _: plans.update(patch_size=[0, 16, 16]),
+    "a patch that cannot be halved": lambda plans, _: plans.update(patch_size=[16, 16, 18]),
+    "no kernels": lambda plans, _: plans["architecture"]["arch_kwargs"].update(kernel_sizes=[]),
+    "a stride too few": lambda plans, _: plans["architecture"]["arch_kwargs"]["strides"].pop(),
+    "more labels than a byte": lambda _, dataset: dataset.update(labels={str(value): value for value in range(257)}),
+    "a region's label above a byte": lambda _, dataset: dataset.update(
+        labels={"background": 0, "a": [1, 2], "b": 2}, regions_class_order=[1, 300]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_plans_that_contradict_themselves_are_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="contradict"):
+        read(IMPOSSIBLE[name])
+
+
+@pytest.mark.parametrize("transpose", [[0, 0, 0], [1, 2, 3], [2, 1, -1]])
+def test_a_transposition_that_is_none_is_refused(transpose: list[int]) -> None:
+    with pytest.raises(ModelError, match="contradict"):
+        read_plans_v1({**CaseV1().plans, "transpose_forward": transpose}, 0)
+    content = plans_to_json(read(lambda *_: None))
+    with pytest.raises(ModelError, match="contradict"):
+        plans_from_json({**content, "transpose": transpose})
+
+
 def test_configuration_inherits_what_it_does_not_say() -> None:
     plans, dataset = copy.deepcopy(plans_of(Case())), dataset_of(Case())
     plans["configurations"]["3d_fullres_fine"] = {"inherits_from": "3d_fullres", "spacing": [0.5, 0.5, 0.5]}
