@@ -1,8 +1,8 @@
 """How well the demo model finds the truth of samples that it never saw, end to end.
 
-``python -m benchmarks.demo [TASK] [--seeds 20] [--alternating] [--save]``: for each seed an axial and an oblique
-sample, or one of them in turn, is written as DICOM, run through the pipeline with ``-m demo``, and scored on the
-source's grid. Ends with 1 where a segment is below what :data:`tools.demo.LEAST` asks for.
+``python -m benchmarks.demo [TASK] [--seeds 20] [--alternating | --axial] [--save]``: for each seed an axial and an
+oblique sample, or one of them in turn, or the axial one alone, is written as DICOM, run through the pipeline with
+``-m demo``, and scored on the source's grid. Ends with 1 where a segment is below :data:`tools.demo.LEAST`.
 """
 
 import argparse
@@ -60,10 +60,11 @@ def main() -> int:
     parser.add_argument("task", nargs="?", default="liver_ct")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--alternating", action="store_true", help="even seeds axial, odd ones oblique")
+    parser.add_argument("--axial", action="store_true", help="axial ones alone: those of a PET scanner are")
     parser.add_argument("--save", action="store_true", help="keep the figures in benchmarks/results")
     arguments = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
-    parts = (seeds[::2], seeds[1::2]) if arguments.alternating else (seeds, seeds)
+    parts = (seeds[::2], seeds[1::2]) if arguments.alternating else (seeds, seeds[:0] if arguments.axial else seeds)
     found = {
         name: measure(arguments.task, part, oblique=name == "oblique")
         for name, part in zip(("axial", "oblique"), parts, strict=True)
