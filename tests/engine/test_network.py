@@ -1,5 +1,8 @@
 """Both backends run the layers that the plans describe, with the numbers of torch's own modules."""
 
+import subprocess
+import sys
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -106,3 +109,9 @@ def test_only_the_finest_head_and_one_name_per_storage_are_read() -> None:
     names = make_network(16, (2, 4, 8)).weights
     assert "decoder.seg_layers.1.weight" in names
     assert not [name for name in names if "seg_layers.0" in name or "all_modules" in name or "decoder.encoder" in name]
+
+
+def test_memory_that_does_not_suffice_is_told_as_that() -> None:
+    command = [sys.executable, "-m", "tests.engine.little_memory"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("told: There is not enough memory for the network."), done.stderr[-500:]

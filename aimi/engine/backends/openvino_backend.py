@@ -7,8 +7,9 @@ which keeps the logits within 5e-5 (figures: 31 M parameters, random weights, av
 
 # ruff: noqa: PLC0415 - OpenVINO is imported only when it runs tiles
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,13 @@ from aimi.engine.network import (
     TransposedConvolution,
 )
 from aimi.engine.resampling import Shape
+from aimi.errors import ResourceError
 
 __all__ = ["OpenVinoBackend", "has_bf16"]
 
 _LARGE = 8**3
 _POOL = 8
+_NO_MEMORY = ("Failed to allocate", "bad_alloc", "out of memory")
 
 
 @functools.cache
@@ -61,12 +64,27 @@ class OpenVinoBackend:
     def compile(self, network: Network, weights: Weights) -> TileFunction:
         """Build the graph of a fold, compile it and give its function."""
         settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
-        compiled = _core().compile_model(_graph(network, weights), "CPU", settings)
-        return functools.partial(_run, compiled.create_infer_request())
+        with _told_memory():
+            compiled = _core().compile_model(_graph(network, weights), "CPU", settings)
+            return functools.partial(_run, compiled.create_infer_request())
+
+
+@contextlib.contextmanager
+def _told_memory() -> Iterator[None]:
+    """Tell that memory did not suffice as that; OpenVINO has one kind of error for everything."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _NO_MEMORY):
+            raise
+        raise ResourceError(
+            "There is not enough memory for the network.", "Free memory, or run it on a larger machine."
+        ) from error
 
 
 def _run(request: Any, tile: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:  # noqa: ANN401 - openvino is untyped
-    request.infer([np.ascontiguousarray(tile)[None]], share_inputs=True)
+    with _told_memory():
+        request.infer([np.ascontiguousarray(tile)[None]], share_inputs=True)
     result: npt.NDArray[np.float32] = request.get_output_tensor(0).data[0]
     return result
 
