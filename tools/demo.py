@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LEAST: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "liver_ct": {"Liver": 0.95},
-        "kidney": {"Kidney": 0.9, "Mass": 0.9, "Cyst": 0.8},
-        "lung_ct": {"Lung": 0.9, "Nodule": 0.8},
+        "kidney": {"Kidney": 0.9, "Mass": 0.7, "Cyst": 0.75},
+        "lung_ct": {"Lung": 0.9, "Nodule": 0.7},
         "prostate": {"Prostate": 0.9},
         "liver_mr": {"Liver": 0.9},
-        "lung_pet_ct": {"Lung": 0.9, "FDG-Avid Tumor": 0.85},
+        "lung_pet_ct": {"Lung": 0.9, "FDG-Avid Tumor": 0.75},
         "breast": {"FDG-Avid Tumor": 0.85},
     }
 )
