@@ -57,5 +57,6 @@ def test_shape_follows_the_spacing() -> None:
 
 
 def test_a_half_is_rounded_as_the_spacing_in_single_precision_has_it() -> None:
-    assert 15 * 0.65 / 1.5 == 6.5 and float(np.float32(0.65)) < 0.65
-    assert shape_at((15, 15, 15), (0.65, 0.75, 0.7), 1.5) == (6, 8, 7)
+    # 45 x 0.65 / 1.5 is 19.5, which would be rounded to 20; 15 x 0.85 / 1.5 is 8.5, which would be rounded to 8
+    assert float(np.float32(0.65)) < 0.65 and float(np.float32(0.85)) > 0.85
+    assert shape_at((45, 15, 15), (0.65, 0.85, 0.75), 1.5) == (19, 9, 8)
