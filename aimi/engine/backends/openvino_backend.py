@@ -3,12 +3,17 @@
 The graph is built from OpenVINO's own operators. Its instance norm sums a whole tile in one float32 sum and is off by
 5e-5 at 128^3, which grows to 6e-3 through a network; here large tiles are averaged in two stages of average pooling,
 which keeps the logits within 5e-5 (figures: 31 M parameters, random weights, avx512).
+
+Where the package openvino_telemetry is installed, importing OpenVINO writes an identifier into the home folder and
+reports the import over the network. Nothing may leave a machine that holds patients' images: the package is kept out,
+and OpenVINO takes its own stub for it (OpenVINO 2026.4.1, ``tools/ovc/telemetry_utils.py``).
 """
 
 # ruff: noqa: PLC0415 - OpenVINO is imported only when it runs tiles
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,6 +40,8 @@ __all__ = ["OpenVinoBackend", "has_bf16"]
 _LARGE = 8**3
 _POOL = 8
 _NO_MEMORY = ("Failed to allocate", "bad_alloc", "out of memory")
+
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: it cannot be imported
 
 
 @functools.cache
