@@ -1,5 +1,6 @@
 """Shared fixtures: the real data, and values that tests are made of."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -36,15 +37,17 @@ def _find_archives() -> Path | None:
 
 
 def _unpack(archives: Path, name: str) -> Path:
-    target = UNPACKED / name
     stamp = UNPACKED / f".{name}.done"
-    if not stamp.is_file():
-        UNPACKED.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            [sys.executable, str(archives / "unpack.py"), str(UNPACKED), name], check=True, capture_output=True
-        )
-        stamp.touch()
-    return target
+    UNPACKED.mkdir(parents=True, exist_ok=True)
+    # The workers of one run share the folder: whoever comes second waits.
+    with (UNPACKED / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.is_file():
+            subprocess.run(
+                [sys.executable, str(archives / "unpack.py"), str(UNPACKED), name], check=True, capture_output=True
+            )
+            stamp.touch()
+    return UNPACKED / name
 
 
 @pytest.fixture(scope="session")
