@@ -17,7 +17,16 @@ from aimi.options import REGION_SOURCES
 from aimi.result import ModelRun
 from aimi.tasks.task import Planned, Running, plan_models
 
-__all__ = ["LoadedModel", "find_models", "labels_by_place", "load_models", "load_with", "plan_of", "run_models"]
+__all__ = [
+    "LoadedModel",
+    "find_models",
+    "labels_by_place",
+    "load_models",
+    "load_with",
+    "plan_of",
+    "require_memory",
+    "run_models",
+]
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -48,6 +57,36 @@ def find_models(job: Job) -> tuple[FoundModel, ...]:
     return tuple(store.find(spec, job.models) for spec in specs)
 
 
+def require_memory(job: Job, images: Mapping[str, Image], found: Sequence[FoundModel]) -> None:
+    """Refuse, before the first model runs, a case for which memory will not suffice for one of them.
+
+    Parameters
+    ----------
+    images : by role, each on its own grid; the last model of a task of two roles runs on the reference grid.
+
+    Raises
+    ------
+    ResourceError
+        With what is needed and what there is.
+    """
+    last = plan_of(job)[-1].spec
+    for one in found:
+        is_after_region = job.task.pair is not None and one.spec == last
+        precision, _ = acceptance.precision_of(job.options.precision, job.options.device, one)
+        ensemble.require_memory(
+            one.folder,
+            images[job.task.reference if is_after_region else one.spec.channels[0]],
+            _engine_options(job, one, precision),
+            has_region=is_after_region and _looks_in_region(job),
+        )
+
+
+def _looks_in_region(job: Job) -> bool:
+    """Tell whether the last model will look in a region alone."""
+    plan, is_own = job.task.region, job.options.region == REGION_SOURCES[1]
+    return plan is not None and job.rule_set in plan.support and not is_own
+
+
 def load_models(job: Job, found: Sequence[FoundModel]) -> tuple[LoadedModel, ...]:
     """Load models for prediction with the run's options."""
     with job.record.stage("load models"):
@@ -62,9 +101,14 @@ def _load_model(job: Job, found: FoundModel) -> LoadedModel:
 
 def load_with(job: Job, found: FoundModel, precision: str) -> LoadedModel:
     """Load a model with the run's options, but for the precision."""
+    options = _engine_options(job, found, precision)
+    return LoadedModel(found, ensemble.load(found.folder, options), options)
+
+
+def _engine_options(job: Job, found: FoundModel, precision: str) -> ensemble.Options:
     options, running = job.options, job.task.running.get(job.rule_set, Running())
     mirroring = (options.mirroring, running.mirroring, found.spec.mirroring)
-    engine_options = ensemble.Options(
+    return ensemble.Options(
         orientation=found.spec.orientation,
         mirroring=next(value for value in mirroring if value is not None),
         ensemble=options.ensemble or running.ensemble or found.spec.ensemble,
@@ -74,7 +118,6 @@ def load_with(job: Job, found: FoundModel, precision: str) -> LoadedModel:
         max_memory=options.max_memory,
         resample_mm=found.spec.resample_mm,
     )
-    return LoadedModel(found, ensemble.load(found.folder, engine_options), engine_options)
 
 
 def run_models(

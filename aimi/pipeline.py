@@ -22,7 +22,15 @@ from aimi.dicom.selection import Selection
 from aimi.errors import AimiError, UsageError
 from aimi.image import Image, LabelMap, Note
 from aimi.job import Job, Progress, log_progress, with_progress
-from aimi.model_runs import LoadedModel, find_models, labels_by_place, load_models, plan_of, run_models
+from aimi.model_runs import (
+    LoadedModel,
+    find_models,
+    labels_by_place,
+    load_models,
+    plan_of,
+    require_memory,
+    run_models,
+)
 from aimi.models.store import FoundModel
 from aimi.result import Aligned, Predictions, Region, Result, Segments
 from aimi.tasks.task import OUTSIDE, REGION, rules_of
@@ -227,11 +235,20 @@ def predict_unless_done(
     ------
     AlreadyDoneError, OutputError
         The output place is taken.
+    ResourceError
+        Memory will not suffice for one of the models; said before the first one runs.
     """
     found = tuple(one.found for one in models) if models else find_models(job)
+    identity = _begin(job, images, found)
+    return Predictions(identity, run_models(job, images, models or load_models(job, found)))
+
+
+def _begin(job: Job, images: Mapping[str, Image], found: tuple[FoundModel, ...]) -> str:
+    """Refuse what is done already or cannot be done; give the fingerprint."""
     identity = fingerprint(job, images, found)
     job.place.require_free(identity)
-    return Predictions(identity, run_models(job, images, models or load_models(job, found)))
+    require_memory(job, images, found)
+    return identity
 
 
 def find_region_unless_done(
@@ -248,10 +265,11 @@ def find_region_unless_done(
     ------
     AlreadyDoneError, OutputError
         The output place is taken.
+    ResourceError
+        Memory will not suffice for one of the models; said before the first one runs.
     """
     found = tuple(one.found for one in models) if models else find_models(job)
-    identity = fingerprint(job, images, found)
-    job.place.require_free(identity)
+    identity = _begin(job, images, found)
     return paired.find_region(job, images, identity, models)
 
 

@@ -180,7 +180,8 @@ def keep_needs() -> list[int]:
 
     def checked(need: Need, limit: int | None) -> None:
         check(need, limit)
-        kept.append(need.total)
+        if need.total not in kept:  # each model is checked at the start and again before it runs
+            kept.append(need.total)
 
     ensemble.check_memory = checked
     return kept

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from aimi.engine.agreement import count_near_ties, fold_disagreement, vote
-from aimi.engine.backends import open_backend
+from aimi.engine.backends import Backend, open_backend
 from aimi.engine.checkpoint import fold_file, read_weights
 from aimi.engine.export import export_labels, support
 from aimi.engine.folder import ModelFolder
@@ -34,7 +34,7 @@ from aimi.engine.sliding_window import make_tiling
 from aimi.errors import InputError, ModelError, ResourceError, UsageError
 from aimi.image import Image, Note
 
-__all__ = ["ENSEMBLES", "Model", "Options", "Prediction", "Progress", "load", "predict"]
+__all__ = ["ENSEMBLES", "Model", "Options", "Prediction", "Progress", "load", "predict", "require_memory"]
 
 ENSEMBLES = ("mean", "vote")
 
@@ -130,6 +130,31 @@ def load(folder: ModelFolder, options: Options) -> Model:
     UsageError
         The device, precision or ensemble is unknown or not there.
     """
+    backend, model = _without_weights(folder, options)
+    files = (fold_file(folder.path, folder.layout, fold) for fold in model.folds)
+    weights = tuple(read_weights(file, folder.layout, model.network) for file in files)
+    return replace(model, live=LiveFold(backend, model.network, weights))
+
+
+def require_memory(folder: ModelFolder, image: Image, options: Options, *, has_region: bool) -> None:
+    """Refuse a case that will not fit before the model is loaded for it, so that no other model runs in vain.
+
+    Parameters
+    ----------
+    image : one of the channels: on their grid.
+    has_region : a region will be given.
+
+    Raises
+    ------
+    ResourceError
+        With what is needed and what there is.
+    ModelError, UsageError
+        As :func:`load`.
+    """
+    _fits_memory(_without_weights(folder, options)[1], _given(image, options, has_region=has_region), options)
+
+
+def _without_weights(folder: ModelFolder, options: Options) -> tuple[Backend, Model]:
     if options.ensemble not in ENSEMBLES:
         raise UsageError(f"There is no ensemble {options.ensemble}.", f"Known are: {', '.join(ENSEMBLES)}.")
     folds = folder.folds if options.folds is None else options.folds
@@ -140,15 +165,14 @@ def load(folder: ModelFolder, options: Options) -> Model:
         raise ModelError(message, "Ask for folds that it has.")
     backend, notes = open_backend(options.device, options.precision)
     network = network_of(folder.plans)
-    weights = tuple(read_weights(fold_file(folder.path, folder.layout, fold), folder.layout, network) for fold in folds)
-    return Model(
+    return backend, Model(
         folder=folder,
         folds=folds,
         device=backend.device,
         precision=backend.precision,
         notes=notes,
         network=network,
-        live=LiveFold(backend, network, weights),
+        live=LiveFold(backend, network, ()),
     )
 
 
@@ -182,11 +206,9 @@ def predict(
     """
     _check(images, model)
     clock = _Clock()
-    volume = images[0].volume
-    change = axis_change(options.orientation, volume.affine)
-    shape, spacing = change.apply(volume.array).shape, change.spacing(_spacing(images[0]))
-    run_shape, run_spacing = _run_grid(shape, spacing, options.resample_mm)
-    given = _Given(shape, run_shape, run_spacing, has_region=region is not None)
+    change = axis_change(options.orientation, images[0].volume.affine)
+    given = _given(images[0], options, has_region=region is not None)
+    shape, run_shape, run_spacing = given.shape, given.run_shape, given.run_spacing
     keeps_labels = _fits_memory(model, given, options)
     with clock.stage("preprocessing"):
         seen = preprocess(_stack(images, change, run_shape, options.resample_order), run_spacing, model.folder.plans)
@@ -197,7 +219,7 @@ def predict(
         outcome = _predict_region(run, region_to(change.apply(region), run_shape), sought)
     with clock.stage("export"):
         labels = change.revert(labels_back(outcome.labels, shape))
-        labels, notes = _postprocess(np.ascontiguousarray(labels), model.folder, options, float(np.prod(spacing)))
+        labels, notes = _postprocess(np.ascontiguousarray(labels), model.folder, options, images[0])
     return Prediction(
         labels=labels,
         fold_disagreement=outcome.disagreement,
@@ -367,6 +389,15 @@ class _Given:
     has_region: bool
 
 
+def _given(image: Image, options: Options, *, has_region: bool) -> _Given:
+    change = axis_change(options.orientation, image.volume.affine)
+    shape, spacing = change.apply(image.volume.array).shape, change.spacing(_spacing(image))
+    if options.resample_mm is None:
+        return _Given(shape, shape, spacing, has_region)
+    run_shape = shape_at(shape, spacing, options.resample_mm)
+    return _Given(shape, run_shape, (options.resample_mm,) * 3, has_region)
+
+
 def _needs(network: Network, plans: Plans, given: _Given, *, folds: int, width: int, votes: bool) -> tuple[Need, Need]:
     """Give what a run needs at least, and what it needs to keep the labels of each fold as well.
 
@@ -430,14 +461,6 @@ def _spacing(image: Image) -> tuple[float, float, float]:
     return along_k, along_j, along_i
 
 
-def _run_grid(
-    shape: Shape, spacing: tuple[float, float, float], resample_mm: float | None
-) -> tuple[Shape, tuple[float, float, float]]:
-    if resample_mm is None:
-        return shape, spacing
-    return shape_at(shape, spacing, resample_mm), (resample_mm, resample_mm, resample_mm)
-
-
 def _stack(images: Sequence[Image], change: AxisChange, shape: Shape, order: int) -> Array:
     """Give a float32 copy, (channels, z, y, x), in the orientation of the training, resampled if that is asked."""
     stacked = np.empty((len(images), *shape), np.float32)
@@ -447,13 +470,13 @@ def _stack(images: Sequence[Image], change: AxisChange, shape: Shape, order: int
 
 
 def _postprocess(
-    labels: Labels, folder: ModelFolder, options: Options, voxel_mm3: float
+    labels: Labels, folder: ModelFolder, options: Options, image: Image
 ) -> tuple[Labels, tuple[Note, ...]]:
     if not options.postprocessing or folder.version != 1:
         return labels, ()
     if not folder.postprocessing:
         return labels, (Note("postprocessing-absent", "The model folder holds no postprocessing.json; none was done."),)
-    kept = keep_largest(labels, folder.postprocessing, voxel_mm3)
+    kept = keep_largest(labels, folder.postprocessing, float(np.prod(_spacing(image))))
     share = f"{int((kept != labels).sum())} voxels were removed"
     sentence = f"The model's postprocessing.json was applied: only the largest pieces were kept, {share}."
     return kept, (Note("postprocessing-applied", sentence),)

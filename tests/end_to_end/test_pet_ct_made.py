@@ -1,6 +1,7 @@
 """PET/CT on made studies: what is kept, sources of the region, uptake, and every refusal, by both roads."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 
 from aimi.options import RunOptions
 from tests.end_to_end import roads
-from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, make_pet_ct_models
+from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, TUMOR_MODEL, make_pet_ct_models
+from tests.end_to_end.threshold_task import MODEL, PROOF, make_models
+from tests.engine.threshold_model import make_threshold_model
+from tests.made import Made, write_made
 from tests.made_pet_ct import CT_SPACING, HOT, PET_SPACING, SUV_FACTOR, MadePetCt, tracer, write_pet_ct
 
 pytestmark = [pytest.mark.torch, pytest.mark.holoscan]
@@ -209,3 +213,26 @@ def test_a_repeated_run_is_already_done_and_another_region_is_another_result(tmp
     assert "lready done" in again.message
     other = RunOptions(allow_partial_ct=True)
     assert roads.run("command", LUNG_PROOF, source, tmp_path / "out", models, other, demo=True).status == 7
+
+
+@pytest.mark.parametrize("road", roads.ROADS)
+def test_what_the_tumor_model_needs_is_told_before_the_region_model_runs(road: str, tmp_path: Path) -> None:
+    models = make_pet_ct_models(tmp_path / "models", ct=CT_SPACING, pet=PET_SPACING, hu=300.0, activity=9000.0)
+    make_threshold_model(models / TUMOR_MODEL.name, PET_SPACING, 9000.0, channels=2, patch=(64, 256, 256))
+    end = run(tmp_path, models, road=road, max_memory=500 << 20)
+    report = json.loads((end.folder / "lung_pet_ct.report.json").read_text())
+    assert (end.status, "more than the 0.49 GiB that are allowed" in end.message) == (5, True)
+    assert [stage for stage in report["timings_s"] if "predict" in stage or "models" in stage] == []
+
+
+@pytest.mark.parametrize("road", roads.ROADS)
+def test_what_the_second_of_two_models_needs_is_told_before_the_first_runs(road: str, tmp_path: Path) -> None:
+    second = replace(MODEL, name="PROOF-second")
+    models = make_models(tmp_path / "models", (2.5, 0.9, 0.7), 100.0)
+    make_threshold_model(models / second.name, (2.5, 0.9, 0.7), 100.0, patch=(64, 256, 256))
+    source = write_made(tmp_path / "study", Made(np.ones((8, 16, 16), np.int16), (2.5, 0.9, 0.7)))
+    task, options = replace(PROOF, models=(MODEL, second)), RunOptions(max_memory=500 << 20)
+    end = roads.run(road, task, source, tmp_path / "out", models, options)
+    report = json.loads((end.folder / "proof.report.json").read_text())
+    assert (end.status, "more than the 0.49 GiB that are allowed" in end.message) == (5, True)
+    assert [stage for stage in report["timings_s"] if "predict" in stage or "models" in stage] == []
