@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from scipy import ndimage
 from aimi.engine.agreement import count_near_ties, fold_disagreement, vote
 from aimi.engine.backends import Backend, open_backend
 from aimi.engine.checkpoint import fold_file, read_weights
-from aimi.engine.export import export_labels, support
+from aimi.engine.export import bytes_of_whole, export_labels, support
 from aimi.engine.folder import ModelFolder
 from aimi.engine.folds import FoldSums, LiveFold, Progress, pick_by_plane, run_folds
 from aimi.engine.isotropic import labels_back, region_to, resample_to, shape_at
@@ -28,8 +29,8 @@ from aimi.engine.network import Network, network_of
 from aimi.engine.orientation import AxisChange, Orientation, axis_change
 from aimi.engine.plans import Plans
 from aimi.engine.postprocessing import keep_largest
-from aimi.engine.preprocessing import Preprocessed, preprocess
-from aimi.engine.resampling import Shape, new_shape
+from aimi.engine.preprocessing import Preprocessed, preprocess, uncropped
+from aimi.engine.resampling import Shape
 from aimi.engine.sliding_window import make_tiling
 from aimi.errors import InputError, ModelError, ResourceError, UsageError
 from aimi.image import Image, Note
@@ -405,18 +406,16 @@ def _needs(network: Network, plans: Plans, given: _Given, *, folds: int, width: 
     ----------
     width : bytes of a value in the network.
     """
-    order = plans.transpose
-    shape, spacing = given.run_shape, given.run_spacing
-    network_shape = new_shape([shape[axis] for axis in order], [spacing[axis] for axis in order], plans.spacing)
-    padded = [max(length, tile) for length, tile in zip(network_shape, plans.patch, strict=True)]
-    voxels = Voxels(_count(given.shape), _count(shape), _count(padded))
+    geometry = uncropped(given.run_shape, given.run_spacing, plans)
+    padded = [max(length, tile) for length, tile in zip(geometry.network_shape, plans.patch, strict=True)]
+    voxels = Voxels(_count(given.shape), _count(given.run_shape), _count(padded))
+    whole = bytes_of_whole(geometry, plans)
+    need = partial(need_of, network, voxels, folds=folds, bytes_per_value=width, exporting=whole)
     # what a region's tiles gave is kept while further tiles run, and three masks beside it
     before = int(given.has_region)
-    masks = 3 * voxels.network * before
+    masks = 3 * voxels.network * before + (whole if votes else 0)  # a vote picks labels beside the network
     labels = folds * (voxels.image if votes else voxels.network) * (1 + before)
-    lean = need_of(network, voxels, folds=folds, bytes_per_value=width, sums=1 + before, kept_labels=masks)
-    full = need_of(network, voxels, folds=folds, bytes_per_value=width, sums=2 + before, kept_labels=masks + labels)
-    return lean, full
+    return need(sums=1 + before, kept_labels=masks), need(sums=2 + before, kept_labels=masks + labels)
 
 
 def _count(shape: Sequence[int]) -> int:

@@ -11,6 +11,7 @@ References
 nnunetv2 2.8.1, ``inference/export_prediction.py``; nnunet 1.7.1, ``inference/segmentation_export.py``.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,18 +23,21 @@ from aimi.engine.preprocessing import Geometry
 from aimi.engine.resampling import (
     Axis,
     Shape,
+    bytes_of_resampling,
     linear_axis,
     nearest_index,
     resample,
     separate_axis,
 )
 
-__all__ = ["export_labels", "pick_labels", "support"]
+__all__ = ["bytes_of_whole", "export_labels", "pick_labels", "support"]
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Axes = tuple[Axis, Axis, Axis]
+
+_FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,27 @@ def export_labels(outputs: Array, geometry: Geometry, plans: Plans) -> Labels:
     if outputs.shape[1:] == geometry.cropped_shape:
         for index in range(kept.shape[0]):
             kept[index] = pick_labels(outputs[:, index], plans)
-    elif plans.result_rule.order == 1 and plans.result_rule.order_z in (0, 1):
+    elif _is_linear(plans):
         _export_linear(outputs, kept, _axes(geometry, plans), plans)
     else:
         _export_whole(outputs, kept, _separate(geometry, plans), plans)
     return labels.transpose(np.argsort(plans.transpose))
+
+
+def _is_linear(plans: Plans) -> bool:
+    return plans.result_rule.order == 1 and plans.result_rule.order_z in (0, 1)
+
+
+def bytes_of_whole(geometry: Geometry, plans: Plans) -> int:
+    """Give what :func:`export_labels` takes beside outputs and labels where whole outputs are resampled, in bytes."""
+    shape = geometry.cropped_shape
+    if geometry.network_shape == shape or _is_linear(plans):
+        return 0
+    separate = _separate(geometry, plans)
+    one = bytes_of_resampling(geometry.network_shape, shape, plans.result_rule, separate)
+    # where outputs compete, the best of the earlier ones is held; while two are compared, a byte more
+    voxels = math.prod(shape)
+    return max(one, _FLOAT * voxels + voxels) + (_FLOAT * voxels if plans.regions is None else 0)
 
 
 def support(region: Mask, geometry: Geometry, plans: Plans) -> Mask:
@@ -186,7 +206,10 @@ def _export_whole(outputs: Array, labels: Labels, separate: int | None, plans: P
         return
     best = resample(outputs[0], shape, plans.result_rule, separate)
     for label, output in enumerate(outputs[1:], start=1):
-        values = resample(output, shape, plans.result_rule, separate)
-        better = values > best
-        labels[better] = label
-        np.maximum(best, values, out=best)
+        _prefer(resample(output, shape, plans.result_rule, separate), label, best, labels)
+
+
+def _prefer(values: Array, label: int, best: Array, labels: Labels) -> None:
+    """Set a label where its values are larger than the best so far, and keep the larger ones."""
+    labels[values > best] = label
+    np.maximum(best, values, out=best)

@@ -39,17 +39,19 @@ class Need:
     network : weights of all folds as mapped, of one as packed, live values, and what surrounds a tile.
     sums : of the outputs, and the labels of each fold.
     preparing : what resampling takes beside the images; it is gone before the network runs.
+    exporting : weights, outputs and what picking labels of them takes; the network is gone by then.
     """
 
     image: int
     network: int
     sums: int
     preparing: int = 0
+    exporting: int = 0
 
     @property
     def total(self) -> int:
         """All together, with the program itself."""
-        return _BASE + self.image + max(self.network + self.sums, self.preparing)
+        return _BASE + self.image + max(self.network + self.sums, self.preparing, self.exporting)
 
 
 def live_values(network: Network) -> int:
@@ -105,7 +107,16 @@ class Voxels:
     network: int
 
 
-def need_of(network: Network, voxels: Voxels, *, folds: int, bytes_per_value: int, sums: int, kept_labels: int) -> Need:
+def need_of(
+    network: Network,
+    voxels: Voxels,
+    *,
+    folds: int,
+    bytes_per_value: int,
+    sums: int,
+    kept_labels: int,
+    exporting: int = 0,
+) -> Need:
     """Estimate a run.
 
     Parameters
@@ -114,6 +125,7 @@ def need_of(network: Network, voxels: Voxels, *, folds: int, bytes_per_value: in
     bytes_per_value : of the network's values, 4 or 2.
     sums : number of sums of all outputs that are held at once.
     kept_labels : labels of folds that are kept, in voxels.
+    exporting : bytes that picking labels takes beside the outputs of one sum.
     """
     weights = sum(_product(shape) for shape in network.weights.values()) * _FLOAT
     tile = _product(network.patch) * _FLOAT
@@ -124,6 +136,7 @@ def need_of(network: Network, voxels: Voxels, *, folds: int, bytes_per_value: in
         network=(folds + 1) * weights + live_values(network) * bytes_per_value + around + _RUNTIME,
         sums=voxels.network * _FLOAT * network.heads * sums + kept_labels,
         preparing=voxels.resampled * (network.channels * _FLOAT + 1) + voxels.network * _FLOAT,
+        exporting=folds * weights + voxels.network * _FLOAT * network.heads + kept_labels + exporting,
     )
 
 

@@ -19,7 +19,7 @@ from aimi.engine.plans import Normalization, Plans, Scheme
 from aimi.engine.resampling import ResamplingRule, Shape, new_shape, resample, separate_axis
 from aimi.errors import InputError
 
-__all__ = ["Geometry", "Preprocessed", "preprocess"]
+__all__ = ["Geometry", "Preprocessed", "preprocess", "uncropped"]
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -49,6 +49,20 @@ class Geometry:
         """The shape of the kept part on the image's grid."""
         first, second, third = (part.stop - part.start for part in self.box)
         return first, second, third
+
+
+def uncropped(shape: Shape, spacing: tuple[float, float, float], plans: Plans) -> Geometry:
+    """Give the geometry of an image of which nothing will be cropped.
+
+    Parameters
+    ----------
+    shape, spacing : before the plans' transposition; mm.
+    """
+    first, second, third = plans.transpose
+    shape = (shape[first], shape[second], shape[third])
+    spacing = (spacing[first], spacing[second], spacing[third])
+    box = (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))
+    return Geometry(shape, box, spacing, new_shape(shape, spacing, plans.spacing))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ nnunetv2 2.8.1, ``preprocessing/resampling/default_resampling.py``; nnunet 1.7.1
 (the same numbers); scikit-image 0.26, ``transform/_warps.py``, ``resize``.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,7 @@ __all__ = [
     "Shape",
     "Spacing",
     "axis_matrix",
+    "bytes_of_resampling",
     "linear_axis",
     "nearest_index",
     "new_shape",
@@ -53,6 +55,7 @@ this kind its threads cost nine times the CPU time of one (two busy cores)."""
 _NEGLIGIBLE = 1e-10
 _NEGLIGIBLE_BEFORE_CUT = 1e-15
 """Where values are cut to whole numbers the least difference can become one of 1."""
+_SINGLE, _DOUBLE = 4, 8  # bytes
 _SAME = 1e-9
 """Rounding of values of some thousands in double precision."""
 
@@ -170,6 +173,22 @@ def resample(
     return _resize_separately(array, shape, rule, separate)
 
 
+def bytes_of_resampling(before: Shape, after: Shape, rule: ResamplingRule, separate: int | None) -> int:
+    """Give the bytes that :func:`resample` takes at its peak, those of its result included."""
+    voxels = math.prod(after)
+    if separate is None:
+        bands = _bands(_Spline(rule.order).matrix(before[0], after[0]), _NEGLIGIBLE)
+        window = max(columns.stop - columns.start for _, columns in bands)
+        # the planes of a block twice, and its rows of the result
+        return voxels * _SINGLE + math.prod(after[1:]) * (2 * window + _BLOCK) * _DOUBLE
+    resized = voxels // after[separate] * before[separate]
+    copied = voxels * _SINGLE if separate > 0 else 0
+    if rule.order_z == 0:
+        return resized * _SINGLE + voxels * _SINGLE + copied
+    product = resized * (_SINGLE + _DOUBLE) + voxels * _DOUBLE
+    return max(product, resized * _SINGLE + voxels * (_DOUBLE + _SINGLE) + copied)
+
+
 def resize_corners(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
     """Resize three axes from corner to corner, as scipy's ``zoom`` does, and cut the values to whole numbers.
 
@@ -212,8 +231,10 @@ def _resize(array: npt.NDArray[np.float32], shape: Shape, spline: _Spline) -> np
             index: window[index] if index in window else _resize_plane(array[index], shape[1:], spline)
             for index in range(columns.start, columns.stop)
         }
-        stacked = np.stack(list(window.values())).reshape(len(window), -1)
-        result[rows] = spline.finish(_product(matrix[rows, columns], stacked)).reshape(-1, *shape[1:])
+        # no names for stacked planes and product: they would be held while the next ones are made
+        result[rows] = spline.finish(
+            _product(matrix[rows, columns], np.stack(list(window.values())).reshape(len(window), -1))
+        ).reshape(-1, *shape[1:])
     return result
 
 

@@ -1,3 +1,5 @@
+import math
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
 
-from aimi.engine.export import export_labels, pick_labels, support
+from aimi.engine.export import bytes_of_whole, export_labels, pick_labels, support
 from aimi.engine.plans import Architecture, Family, Plans
 from aimi.engine.preprocessing import Geometry
 from aimi.engine.resampling import ResamplingRule
@@ -81,6 +83,32 @@ def test_order_three_is_resampled_whole(regions: tuple[int, ...] | None) -> None
     whole = resample_data_or_seg_to_shape(outputs, (8, 12, 9), CELL, CELL, order=3, force_separate_z=None)
     ours = export_labels(outputs, make_geometry((8, 12, 9), (5, 9, 7)), plans)
     np.testing.assert_array_equal(ours, pick_labels(whole, plans))
+
+
+WIDE_APART = {None: CELL, 0: (5.0, 1.0, 1.0), 2: (1.0, 1.0, 5.0)}
+
+
+@pytest.mark.parametrize("regions", [None, (3, 1, 2)])
+@pytest.mark.parametrize("order_z", [0, 1])
+@pytest.mark.parametrize("separate", WIDE_APART)
+def test_memory_of_whole_outputs_is_what_is_measured(
+    regions: tuple[int, ...] | None, order_z: int, separate: int | None
+) -> None:
+    spacing, shape = WIDE_APART[separate], (60, 80, 80)
+    plans = replace(make_plans(spacing, regions), result_rule=ResamplingRule(order=3, order_z=order_z))
+    geometry = make_geometry(shape, (40, 64, 64), spacing)
+    outputs = make_outputs((40, 64, 64), 0.2)
+    export_labels(outputs, geometry, plans)  # matrices are kept
+    tracemalloc.start()
+    export_labels(outputs, geometry, plans)
+    peak = tracemalloc.get_traced_memory()[1] - math.prod(shape)  # the labels
+    tracemalloc.stop()
+    assert bytes_of_whole(geometry, plans) == pytest.approx(peak, rel=0.01)
+
+
+def test_linear_export_takes_nothing_worth_counting_beside() -> None:
+    assert bytes_of_whole(make_geometry((60, 80, 80), (40, 64, 64)), make_plans()) == 0
+    assert bytes_of_whole(make_geometry((60, 80, 80), (60, 80, 80)), make_plans(order=3)) == 0
 
 
 def test_finding_of_one_network_plane_spreads_to_both_sides() -> None:

@@ -64,6 +64,13 @@ def test_resampling_a_large_image_for_a_small_network_is_the_peak() -> None:
     assert need.preparing == 5 * 10**9 + 4 * 10**6
 
 
+def test_picking_labels_is_the_peak_where_it_takes_more_than_the_network() -> None:
+    small = make_network(16, (4, 8, 16))
+    need = need_of(small, Voxels(0, 0, 1000), folds=2, bytes_per_value=4, sums=1, kept_labels=7, exporting=10**9)
+    weights = 4 * sum(int(np.prod(shape)) for shape in small.weights.values())
+    assert need.total == 300 * 2**20 + need.image + 2 * weights + 3 * 4 * 1000 + 7 + 10**9
+
+
 def test_this_machine_says_what_is_free() -> None:
     free = available_memory()
     assert free is not None

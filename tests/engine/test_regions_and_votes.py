@@ -1,5 +1,6 @@
 """Regions that spare tiles, votes, mirroring, memory and imports, through the one entry."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aimi.engine.ensemble import Options, load, predict
+from aimi.engine.ensemble import Options, load, predict, require_memory
 from aimi.engine.folder import import_folder, open_folder
 from aimi.engine.memory import Voxels, need_of
 from aimi.engine.orientation import Orientation
@@ -120,6 +121,19 @@ def test_small_memory_gives_up_the_disagreement_and_then_refuses(folder_of: Call
     assert predict(images, model, replace(ITK, max_memory=lean)).fold_disagreement is None
     with pytest.raises(ResourceError, match=r"more than the 0\.\d+ GiB that are allowed"):
         predict(images, model, replace(ITK, max_memory=lean - 1))
+
+
+@pytest.mark.parametrize(("ensemble", "mib"), [("mean", 525), ("vote", 620)])
+def test_outputs_that_are_resampled_whole_are_foreseen(tmp_path: Path, ensemble: str, mib: int) -> None:
+    path = make_threshold_model(tmp_path, (2, 2, 2), 10, patch=(12, 12, 12), folds=2)
+    image = as_images(np.ones((1, 150, 300, 300), np.float32), (1, 1, 1))[0]
+    options = replace(ITK, ensemble=ensemble, max_memory=mib << 20)
+    require_memory(open_folder(path), image, options, has_region=False)
+    plans = json.loads((path / "plans.json").read_text())
+    plans["configurations"]["3d_fullres"]["resampling_fn_probabilities_kwargs"]["order"] = 3
+    (path / "plans.json").write_text(json.dumps(plans))
+    with pytest.raises(ResourceError, match="more than the"):
+        require_memory(open_folder(path), image, options, has_region=False)
 
 
 def test_model_stays_loaded_across_cases(folder_of: Callable[[Case], Path]) -> None:
