@@ -21,6 +21,9 @@ Progress = Callable[[str, int, int], None]
 """(stage, done, of all)."""
 
 
+_MINUTE = 60
+
+
 def _silent(_stage: str, _done: int, _total: int) -> None:
     """Show no progress."""
 
@@ -59,15 +62,40 @@ def with_progress(job: Job, progress: Progress) -> Job:
     return replace(job, progress=progress)
 
 
-def log_progress(interval_s: float = 10.0) -> Progress:
-    """Give a progress callback that logs at most one line every few seconds."""
-    last = time.monotonic()
+def log_progress(interval_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> Progress:
+    """Give a progress callback that logs at most one line every few seconds, with the time left.
+
+    The time left is what the rest takes at the speed since the stage was first heard of; with one call of it there is
+    no speed, and nothing is said.
+
+    Parameters
+    ----------
+    clock : seconds from any beginning.
+    """
+    logged = clock()
+    begun: tuple[str, int, float] | None = None  # stage, done, seconds at its first call
+    before = 0
 
     def log(stage: str, done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= interval_s:
-            last = now
-            logger.info("%s: %d of %d", stage, done, total, extra={"done": done, "total": total})
+        nonlocal logged, begun, before
+        now = clock()
+        if begun is None or begun[0] != stage or done < before:
+            begun = (stage, done, now)
+        before = done
+        if now - logged < interval_s:
+            return
+        logged = now
+        facts, text = {"done": done, "total": total}, ""
+        if done > begun[1]:
+            facts["seconds_left"] = round((now - begun[2]) / (done - begun[1]) * (total - done))
+            text = f", about {_spoken(facts['seconds_left'])} left"
+        logger.info("%s: %d of %d%s", stage, done, total, text, extra=facts)
 
     return log
+
+
+def _spoken(seconds: int) -> str:
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / _MINUTE), _MINUTE)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

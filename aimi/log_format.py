@@ -18,7 +18,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        for name in ("stage", "status", "done", "total"):
+        for name in ("stage", "status", "done", "total", "seconds_left"):
             if hasattr(record, name):
                 entry[name] = getattr(record, name)
         if record.exc_info:

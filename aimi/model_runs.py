@@ -143,7 +143,7 @@ def run_models(
                 [images[role] for role in spec.channels],
                 loaded.model,
                 loaded.options,
-                progress=lambda done, total: job.progress("Predicting", done, total),
+                progress=_tiles_told(job, spec),
                 region=where,
                 sought=[number for number, name in enumerate(spec.labels, start=1) if name in sought],
             )
@@ -152,6 +152,25 @@ def run_models(
         labels = LabelMap(reference.volume.with_array(prediction.labels), (), reference.source)
         runs[spec.name] = ModelRun(loaded.found, prediction, labels)
     return runs
+
+
+def _tiles_told(job: Job, spec: ModelSpec) -> ensemble.Progress:
+    """Give what tells the tiles of a model, and which of the run's models it is.
+
+    Where a region is widened the engine counts the further tiles anew; told is the sum.
+    """
+    specs = list(dict.fromkeys(planned.spec for planned in plan_of(job)))
+    stage = "Predicting" if len(specs) == 1 else f"Predicting, model {specs.index(spec) + 1} of {len(specs)}"
+    before = last = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal before, last
+        if done <= last:
+            before += last
+        last = done
+        job.progress(stage, before + done, before + total)
+
+    return tell
 
 
 def labels_by_place(job: Job, runs: Mapping[str, ModelRun]) -> dict[str, LabelMap]:

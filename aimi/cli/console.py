@@ -43,10 +43,14 @@ def progress() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         shown: dict[str, Any] = {}
+        counted: dict[str, int] = {}
 
         def show(stage: str, done: int, total: int) -> None:
             if stage not in shown:
                 shown[stage] = bars.add_task(stage, total=total)
+            elif done < counted[stage]:  # another series or case: its speed is its own
+                bars.reset(shown[stage])
+            counted[stage] = done
             bars.update(shown[stage], completed=done, total=total)
 
         yield show

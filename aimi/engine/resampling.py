@@ -178,7 +178,7 @@ def bytes_of_resampling(before: Shape, after: Shape, rule: ResamplingRule, separ
     voxels = math.prod(after)
     if separate is None:
         bands = _bands(_Spline(rule.order).matrix(before[0], after[0]), _NEGLIGIBLE)
-        window = max(columns.stop - columns.start for _, columns in bands)
+        window: int = max(columns.stop - columns.start for _, columns in bands)
         # the planes of a block twice, and its rows of the result
         return voxels * _SINGLE + math.prod(after[1:]) * (2 * window + _BLOCK) * _DOUBLE
     resized = voxels // after[separate] * before[separate]

@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from aimi import model_runs, pipeline
 from aimi.options import RunOptions
 from tests.end_to_end import roads
 from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, TUMOR_MODEL, make_pet_ct_models
@@ -236,3 +237,24 @@ def test_what_the_second_of_two_models_needs_is_told_before_the_first_runs(road:
     report = json.loads((end.folder / "proof.report.json").read_text())
     assert (end.status, "more than the 0.49 GiB that are allowed" in end.message) == (5, True)
     assert [stage for stage in report["timings_s"] if "predict" in stage or "models" in stage] == []
+
+
+def test_progress_says_which_model_of_how_many_and_only_rises(tmp_path: Path, models: Models) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+    job = pipeline.with_progress(
+        roads.make_job(LUNG_PROOF, tmp_path / "out", models, demo=True),
+        lambda stage, done, total: told.setdefault(stage, []).append((done, total)),
+    )
+    pipeline.segment_case(job, write_pet_ct(tmp_path / "study"))
+    predicting = {stage: counts for stage, counts in told.items() if stage.startswith("Predicting")}
+    assert list(predicting) == ["Predicting, model 1 of 2", "Predicting, model 2 of 2"]
+    assert all(counts == sorted(counts) and counts[-1][0] == counts[-1][1] for counts in predicting.values())
+
+
+def test_tiles_of_a_widened_region_are_counted_on(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    job = pipeline.with_progress(roads.make_job(PROOF, tmp_path, None), lambda *one: told.append(one))
+    tell = model_runs._tiles_told(job, MODEL)
+    for done, total in ((1, 2), (2, 2), (1, 1), (1, 2)):
+        tell(done, total)
+    assert told == [("Predicting", *count) for count in ((1, 2), (2, 2), (3, 3), (4, 5))]
