@@ -5,6 +5,7 @@ what bf16 changes is made by other weights.
 """
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aimi import bf16_trial
-from aimi.cli.main import app
+from aimi.cli.main import app, main
 from aimi.engine.backends import openvino_backend
 from aimi.engine.folder import import_folder, open_folder
 from aimi.errors import AimiError, UsageError
+from aimi.interruption import Interruption
 from aimi.job import Job
 from aimi.model_runs import LoadedModel, load_with
 from aimi.models import acceptance
@@ -144,6 +146,21 @@ def test_wrong_turns_end_with_their_status_and_record_nothing(
     ended = aimi("models", "accept", *(places.get(word, word) for word in arguments), "-m", models)
     assert status(ended) == expected
     assert not list(models.rglob("bf16.json"))
+
+
+@pytest.mark.usefixtures("with_bf16")
+def test_a_trial_without_enough_memory_ends_with_5_and_records_nothing(
+    study: Path, models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "bincount", short)
+    monkeypatch.setattr(sys, "argv", ["aimi", "models", "accept", "Task773_Liver", str(study), "-m", str(models)])
+    with pytest.raises(SystemExit) as ended:
+        main(Interruption())
+    assert (ended.value.code, list(models.rglob("bf16.json"))) == (5, [])
+    assert "There is not enough memory for this command." in capsys.readouterr().err
 
 
 def test_the_first_task_that_runs_a_model_lends_its_rules() -> None:

@@ -22,7 +22,7 @@ from aimi.cli import (
     tasks_command,
 )
 from aimi.cli.state import State
-from aimi.errors import AimiError
+from aimi.errors import AimiError, ResourceError
 from aimi.interruption import Interruption
 
 __all__ = ["app", "main"]
@@ -99,8 +99,7 @@ def main(interruption: Interruption | None = None) -> None:
     state = State(interruption=watching)
     log_format.configure(as_json=False, level=logging.WARNING)
     try:
-        # typer prints wrong usage itself and ends with 2
-        typer.main.get_command(app)(_root_options_first(sys.argv[1:]), prog_name="aimi", obj=state)
+        _run(state)
     except AimiError as err:
         watching.yield_to_end()
         logger.error("%s", err, exc_info=err if state.debug else None, extra={"status": err.status})  # noqa: TRY400
@@ -110,6 +109,15 @@ def main(interruption: Interruption | None = None) -> None:
         message = f"AIMI failed with a defect of its own ({type(err).__name__}); --debug shows where. Please report it."
         logger.error("%s", message, exc_info=err if state.debug else None, extra={"status": 1})  # noqa: TRY400
         sys.exit(1)
+
+
+def _run(state: State) -> None:
+    try:
+        # typer prints wrong usage itself and ends with 2
+        typer.main.get_command(app)(_root_options_first(sys.argv[1:]), prog_name="aimi", obj=state)
+    except MemoryError as err:
+        message = "There is not enough memory for this command."
+        raise ResourceError(message, "Free memory, or use a larger machine.") from err
 
 
 def _root_options_first(arguments: list[str]) -> list[str]:

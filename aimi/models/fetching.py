@@ -14,7 +14,7 @@ from aimi.errors import ModelError, UsageError
 from aimi.models import ledger
 from aimi.models.catalogue import ModelSpec
 from aimi.models.download import Patience, Progress, discard, download
-from aimi.models.importing import Imported, import_model
+from aimi.models.importing import Imported, import_model, require_place
 
 __all__ = [
     "LICENCE_TEXTS",
@@ -124,6 +124,7 @@ def fetch(spec: ModelSpec, models: Path, shop: Shop, *, progress: Progress = lam
     require_fetchable(spec)
     require_accepted(spec, models)
     address = address_of(spec, shop.mirror)
+    require_place(models, spec.name)
     place = shop.cache / "downloads" / f"{spec.version}-{spec.file}.partial"
     known = spec.sha256 or ledger.archive_sha256(models, _key(spec)) or ""
     try:

@@ -19,7 +19,7 @@ from aimi.errors import OutputError, ResourceError, UsageError
 from aimi.models import archive, ledger, store
 from aimi.models.catalogue import CATALOGUE, ModelSpec
 
-__all__ = ["Imported", "discard_unfinished", "import_model", "refusal"]
+__all__ = ["Imported", "discard_unfinished", "import_model", "refusal", "require_place"]
 
 _PARTIAL = ".partial"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -66,7 +66,7 @@ def import_model(
         raise UsageError("There is no such folder or archive.", "Name a model's folder or zip.")
     if name is not None:
         _require_free(models, name)
-    place = models / f"{_unfinished()}{secrets.token_hex(4)}{_PARTIAL}"
+    place = _hidden(models)
     try:
         place.mkdir(parents=True)
         return _import(source, models, place, name, (licence, origin))
@@ -77,6 +77,26 @@ def import_model(
         raise ResourceError("The weights cannot be written.", "Free space on the disk and try again.") from err
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def require_place(models: Path, name: str) -> None:
+    """Refuse, before a model is downloaded, a place where it could not be imported.
+
+    Raises
+    ------
+    OutputError
+        The name is taken, or the folder cannot be written.
+    ResourceError
+        The disk is full.
+    """
+    _require_free(models, name)
+    place = _hidden(models)
+    try:
+        # tried, not asked for: permissions are not all that can be in the way
+        place.mkdir(parents=True)
+        place.rmdir()
+    except OSError as err:
+        raise refusal(err) from err
 
 
 def discard_unfinished(models: Path) -> None:
@@ -91,6 +111,10 @@ def discard_unfinished(models: Path) -> None:
 
 def _unfinished() -> str:
     return f".import.{os.getpid()}."
+
+
+def _hidden(models: Path) -> Path:
+    return models / f"{_unfinished()}{secrets.token_hex(4)}{_PARTIAL}"
 
 
 def _import(source: Path, models: Path, place: Path, name: str | None, terms: tuple[str, str]) -> Imported:

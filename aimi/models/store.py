@@ -165,7 +165,7 @@ def require_fit(spec: ModelSpec, found: ModelFolder) -> None:
 def _how_to_get(spec: ModelSpec) -> str:
     if spec.name.startswith("DEMO-"):
         if _is_folder(demo_folder()):
-            return "The folder of the demo models holds none of this name: the task cannot be tried with `-m demo` yet."
+            return "The folder of the demo models holds none of this name: get it from a whole checkout of the project."
         return "The demo models come with a checkout of the project: run from there, or set AIMI_DEMO_MODELS."
     return (
         f"Get it with `aimi models fetch {spec.name}`, or name the folder that holds it with -m MODELS (AIMI_MODELS); "

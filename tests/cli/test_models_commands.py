@@ -15,8 +15,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aimi.cli import models_command
-from aimi.cli.main import app
+from aimi.cli.main import app, main
+from aimi.engine import checkpoint
 from aimi.errors import AimiError
+from aimi.interruption import Interruption
 from aimi.models import fetching, ledger
 from aimi.models.catalogue import TASK773_LIVER, TASK779_KIDNEYS, TOTALSEGMENTATOR_3MM
 from tests.models.archive_server import Shelf, serve
@@ -94,6 +96,20 @@ def test_altered_weights_end_with_6_and_the_sentence(models: Path, archive: Path
     ended = aimi("models", "verify", "-m", models)
     assert ended.exit_code == 6
     assert "The weights fold_0.safetensors are missing or altered: their SHA-256 differs." in ended.output
+
+
+def test_an_import_without_enough_memory_ends_with_5_and_leaves_nothing(
+    models: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(checkpoint, "save_file", short)
+    monkeypatch.setattr(sys, "argv", ["aimi", "models", "import", str(archive), "-m", str(models)])
+    with pytest.raises(SystemExit) as ended:
+        main(Interruption())
+    assert (ended.value.code, list(models.iterdir())) == (5, [])
+    assert "There is not enough memory for this command. Free memory" in capsys.readouterr().err
 
 
 class _Caller:

@@ -146,6 +146,15 @@ def _full(*_: object) -> None:
     raise ResourceError("full")
 
 
+def test_a_models_folder_that_cannot_be_written_is_told_before_any_request(
+    tmp_path: Path, shop: Shop, shelf: Shelf
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be read or written"):
+        fetch(TOTALSEGMENTATOR_PARTS[291], tmp_path / "file" / "models", shop)
+    assert shelf.asked == []
+
+
 def test_a_taken_name_is_told(models: Path, shop: Shop) -> None:
     (models / TASK779_KIDNEYS.name).mkdir()
     with pytest.raises(OutputError, match="holds"):
