@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from aimi.engine.checksums import write_checksums
 from demo_models.cases import draw_case
 from demo_models.scoring import score
 from demo_models.specs import FIRST_SEED, MODELS_OF, SPECS, Spec
@@ -188,7 +189,7 @@ def train_fold(task: str, spec: Spec, folder: Path, fold: int) -> None:
 
 
 def store(task: str, spec: Spec, folder: Path, folds: list[int]) -> None:
-    """Store weights once each, as fp16 safetensors, with plans.json and dataset.json as nnU-Net wrote them."""
+    """Store weights once each, as fp16 safetensors, with nnU-Net's plans.json and dataset.json and their checksums."""
     import torch
     from safetensors.torch import save_file
 
@@ -210,6 +211,7 @@ def store(task: str, spec: Spec, folder: Path, folds: list[int]) -> None:
         (place / "weights.safetensors").chmod(0o644)
     for name in ("plans.json", "dataset.json"):
         (target / name).write_text((source / name).read_text())
+    write_checksums(target)
 
 
 def build(key: str, arguments: argparse.Namespace) -> None:

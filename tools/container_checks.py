@@ -19,6 +19,8 @@ from typing import Any
 
 import jsonschema
 
+from aimi.engine.checksums import write_checksums
+
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = (
     *("--network", "none", "--read-only", "--cap-drop", "ALL"),
@@ -243,6 +245,7 @@ def check_too_little_memory(subject: Subject) -> str:
     for configuration in plans["configurations"].values():
         configuration["patch_size"] = [512, 512, 512]
     (models / "DEMO-liver-ct" / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
+    write_checksums(models / "DEMO-liver-ct")
     for path in (models / "DEMO-liver-ct").rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     mounts = (*mounted(subject.sample, output), "-v", f"{models}:/models:ro", "-e", "AIMI_DEMO_MODELS=/models")

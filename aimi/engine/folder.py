@@ -1,7 +1,7 @@
 """Model folders: recognised by what lies in them, never configured.
 
 Three kinds are known. v2: ``plans.json``, ``dataset.json`` and ``fold_k/checkpoint_final.pth`` (or, without what only
-training needs, ``fold_k/weights.safetensors``). v1: ``plans.pkl`` and
+training needs, ``fold_k/weights.safetensors`` with ``checksums.json``). v1: ``plans.pkl`` and
 ``fold_k/model_final_checkpoint.model`` with its ``.pkl``. Imported: ``model.json`` and ``fold_k.safetensors``. Each may
 lie some levels below the folder that was named (``nnUNet/3d_fullres/TaskNNN_X/nnUNetTrainerV2__nnUNetPlansv2.1``,
 ``nnUNetTrainer__nnUNetPlans__3d_fullres``). A :class:`ModelFolder` says what the folder promises; its digest covers
@@ -30,6 +30,7 @@ from aimi.engine.checkpoint import (
     read_weights,
     write_weights,
 )
+from aimi.engine.checksums import require_checksums
 from aimi.engine.network import network_of
 from aimi.engine.pickles import read_pickle
 from aimi.engine.plans import Plans, plans_from_json, plans_to_json, read_plans_v1, read_plans_v2
@@ -171,7 +172,9 @@ def _walk(path: Path, depth: int) -> Iterator[Path]:
 
 def _open_v2(root: Path) -> ModelFolder:
     dataset, raw = read_json(root / "dataset.json"), read_json(root / "plans.json")
-    layout = V2_STORED if next(root.glob("fold_*/weights.safetensors"), None) else V2
+    layout = V2_STORED if next(root.glob(V2_STORED.file.format(fold="*")), None) else V2
+    if layout is V2_STORED:
+        require_checksums(root)
     folds = _find_folds(root, layout)
     first = fold_file(root, layout, folds[0])
     try:
