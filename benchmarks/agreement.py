@@ -26,7 +26,7 @@ from aimi.engine.orientation import Orientation
 from demo_models.cases import draw_case
 from demo_models.specs import SPECS
 from tests.engine import stock_v2
-from tests.engine.test_equivalence_v2 import CASES, SPACING, as_images, make_case_image
+from tests.engine.test_equivalence_v2 import CASES, SPACING, as_images, image_of
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "agreement.md"
@@ -54,7 +54,7 @@ def jobs(folder: Path) -> Iterator[Job]:
     """Give every model with its case, written below a folder."""
     for name, case in CASES.items():
         model = stock_v2.make_model(folder / name, case)
-        array = make_case_image(len(case.normalizations))
+        array = image_of(case)
         yield Job(name, model, model, case.folds, array, SPACING)
         if name in MIRRORED:
             yield Job(f"{name}, mirrored", model, model, case.folds, array, SPACING, mirroring=True)

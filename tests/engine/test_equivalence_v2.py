@@ -39,6 +39,7 @@ CASES = {
     "no resampling": Case(spacing=SPACING),
     "masked": Case(normalizations=("ZScoreNormalization",), inside_mask=True),
     "to 0..1": Case(normalizations=("RescaleTo01Normalization",)),
+    "colors": Case(normalizations=("RGBTo01Normalization",) * 3),
 }
 
 
@@ -51,6 +52,12 @@ def make_case_image(channels: int, shape: tuple[int, int, int] = (10, 24, 22)) -
     smooth[:, :, -3:] = 0
     smooth[:, :5, :8, :8] = 0  # a corner: zeros inside the box of the rest
     return smooth.astype(np.float32)
+
+
+def image_of(case: Case) -> npt.NDArray[np.float32]:
+    """Give an image that the case takes: colors are whole numbers from 0 to 255."""
+    image = make_case_image(len(case.normalizations))
+    return np.clip(np.abs(image) // 2, 0, 255) if "RGBTo01Normalization" in case.normalizations else image
 
 
 def _resized(array: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
@@ -75,7 +82,7 @@ ON_EACH_DEVICE = [*((name, "cpu") for name in CASES), ("isotropic", "cpu-torch")
 def test_labels_are_those_of_nnunet_but_for_near_ties(tmp_path: Path, name: str, device: str) -> None:
     case = CASES[name]
     folder = stock_v2.make_model(tmp_path, case)
-    array = make_case_image(len(case.normalizations))
+    array = image_of(case)
     theirs = stock_v2.predict_exactly(folder, array, SPACING, folds=case.folds, mirroring=False)
     options = Options(orientation=Orientation.ITK, device=device)
     ours = predict(as_images(array), load(open_folder(folder), options), options)
@@ -110,7 +117,7 @@ def test_untouched_nnunet_agrees_but_for_its_half_precision(tmp_path: Path) -> N
 def test_network_sees_the_numbers_of_nnunet(tmp_path: Path, name: str) -> None:
     case = CASES[name]
     folder = stock_v2.make_model(tmp_path, case)
-    array = make_case_image(len(case.normalizations))
+    array = image_of(case)
     theirs = stock_v2.preprocess(folder, array, SPACING)
     ours = preprocess(array.copy(), SPACING, open_folder(folder).plans).array
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2.0**-21)  # float32 rounding of values up to 4
