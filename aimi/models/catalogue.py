@@ -55,6 +55,8 @@ class ModelSpec:
     labels_are_certain : False where sources contradict each other on the labels and the task needs none of them
         by itself: then a folder with another number of labels is taken, too.
     resample_mm : spacing to which the image is resampled first, as TotalSegmentator does; None for nnU-Net's own way.
+    step : distance of tiles as a share of the patch; 0.5 is nnU-Net's own (``tile_step_size`` of v2, ``step_size``
+        of v1).
     """
 
     name: str
@@ -75,6 +77,7 @@ class ModelSpec:
     generation: int = 1
     labels_are_certain: bool = True
     resample_mm: float | None = None
+    step: float = 0.5
 
 
 _NON_COMMERCIAL = "CC-BY-NC-4.0"
@@ -201,7 +204,14 @@ TASK762_PET_CT = replace(
 normalises it by itself. Label 8 is the stomach: one port calls it small intestine, which the paper does not list."""
 
 
-def _totalsegmentator(name: str, version: str, labels: tuple[str, ...], resample_mm: float) -> ModelSpec:
+_STEP_OF_TOTAL = 0.8
+"""Of the tiles of task ``total``: TotalSegmentator 2.18.0, nnunet.py, ``nnUNet_predict_image``, ``step_size``.
+Its other tasks have nnU-Net's."""
+
+
+def _totalsegmentator(
+    name: str, version: str, labels: tuple[str, ...], resample_mm: float, *, step: float = 0.5
+) -> ModelSpec:
     """Give a model of TotalSegmentator: run without mirroring, on closest canonical axes, at one spacing.
 
     The version is the name of the release that holds the weights.
@@ -219,13 +229,18 @@ def _totalsegmentator(name: str, version: str, labels: tuple[str, ...], resample
         address=f"https://github.com/wasserth/TotalSegmentator/releases/download/{version}/{name}.zip",
         generation=2,
         resample_mm=resample_mm,
+        step=step,
     )
 
 
 TOTALSEGMENTATOR_PARTS: Mapping[int, ModelSpec] = MappingProxyType(
     {
         number: _totalsegmentator(
-            f"Dataset{number}_TotalSegmentator_{part}", "v2.0.0-weights", classes.V2_PARTS[number], 1.5
+            f"Dataset{number}_TotalSegmentator_{part}",
+            "v2.0.0-weights",
+            classes.V2_PARTS[number],
+            1.5,
+            step=_STEP_OF_TOTAL,
         )
         for number, part in (
             (291, "part1_organs_1559subj"),
@@ -238,7 +253,7 @@ TOTALSEGMENTATOR_PARTS: Mapping[int, ModelSpec] = MappingProxyType(
 )
 """The five models of task ``total``; folder names as in TotalSegmentator 2.18.0, map_tasks_config.py."""
 TOTALSEGMENTATOR_3MM = _totalsegmentator(
-    "Dataset297_TotalSegmentator_total_3mm_1559subj", "v2.0.0-weights", classes.V2_TOTAL, 3.0
+    "Dataset297_TotalSegmentator_total_3mm_1559subj", "v2.0.0-weights", classes.V2_TOTAL, 3.0, step=_STEP_OF_TOTAL
 )
 TOTALSEGMENTATOR_BREASTS = _totalsegmentator("Dataset527_breasts_1559subj", "v2.5.0-weights", classes.BREASTS, 1.5)
 
