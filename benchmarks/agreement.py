@@ -24,7 +24,7 @@ from aimi.engine.ensemble import Options, load, predict
 from aimi.engine.folder import open_folder
 from aimi.engine.orientation import Orientation
 from demo_models.cases import draw_case
-from demo_models.specs import SPECS
+from demo_models.specs import SPECS, Spec
 from tests.engine import stock_v2
 from tests.engine.test_equivalence_v2 import CASES, SPACING, as_images, image_of
 
@@ -33,6 +33,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "agreement.md"
 HEAD = ("model", "voxels", "differ", "beyond ties", "Dice")
 SEED = 90_001
 LEAST_DICE = 0.9995
+Labels = npt.NDArray[np.uint8]
 MIRRORED = ("isotropic", "regions")
 
 
@@ -59,14 +60,18 @@ def jobs(folder: Path) -> Iterator[Job]:
         if name in MIRRORED:
             yield Job(f"{name}, mirrored", model, model, case.folds, array, SPACING, mirroring=True)
     for spec in SPECS.values():
-        model = ROOT / "demo_models" / spec.name
-        images, labels = draw_case(spec, 0, SEED)
+        yield demo_job(spec, folder)
 
-        array = np.stack([sitk.GetArrayFromImage(image) for image in images]).astype(np.float32)
-        first, second, third = (float(step) for step in labels.GetSpacing()[::-1])  # type: ignore[no-untyped-call]
-        stock = stock_v2.with_checkpoints(model, folder / spec.name)
-        folds = len(open_folder(model).folds)
-        yield Job(spec.name, model, stock, folds, array, (first, second, third), is_trained=True)
+
+def demo_job(spec: Spec, folder: Path) -> Job:
+    """Give a demo model with a sample, written below a folder."""
+    model = ROOT / "demo_models" / spec.name
+    images, labels = draw_case(spec, 0, SEED)
+    array = np.stack([sitk.GetArrayFromImage(image) for image in images]).astype(np.float32)
+    first, second, third = (float(step) for step in labels.GetSpacing()[::-1])  # type: ignore[no-untyped-call]
+    stock = stock_v2.with_checkpoints(model, folder / spec.name)
+    folds = len(open_folder(model).folds)
+    return Job(spec.name, model, stock, folds, array, (first, second, third), is_trained=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +96,35 @@ class Agreement:
         return self.job.name, str(self.voxels), str(self.differ), str(self.beyond_ties), dice
 
 
+def our_labels(job: Job, precision: str = "f32") -> Labels:
+    """Run a job by this engine, on the CPU."""
+    options = Options(orientation=Orientation.ITK, mirroring=job.mirroring, device="cpu", precision=precision)
+    return predict(as_images(job.array, job.spacing), load(open_folder(job.model), options), options).labels
+
+
+def stock_labels(job: Job) -> Labels:
+    """Run a job without mirroring by the untouched nnunetv2."""
+    return stock_v2.predict_untouched(job.stock, job.array, job.spacing, folds=job.folds)
+
+
+def dice(ours: Labels, theirs: Labels) -> dict[str, float]:
+    """Give Dice by label of those that either has."""
+    result = {}
+    for label in np.union1d(np.unique(ours), np.unique(theirs)):
+        if label:
+            one, other = ours == label, theirs == label
+            result[str(label)] = 2 * int((one & other).sum()) / int(one.sum() + other.sum())
+    return result
+
+
 def agreement_of(job: Job) -> Agreement:
     """Run a job by both."""
-    options = Options(orientation=Orientation.ITK, mirroring=job.mirroring, device="cpu")
-    ours = predict(as_images(job.array, job.spacing), load(open_folder(job.model), options), options).labels
+    ours = our_labels(job)
     theirs = stock_v2.predict_exactly(job.stock, job.array, job.spacing, folds=job.folds, mirroring=job.mirroring)
     differ = ours != theirs.labels
     lowest = 1.0
     if not job.mirroring:
-        untouched = stock_v2.predict_untouched(job.stock, job.array, job.spacing, folds=job.folds)
-        for label in np.union1d(ours, untouched)[1:]:
-            one, other = ours == label, untouched == label
-            lowest = min(lowest, 2 * int((one & other).sum()) / int(one.sum() + other.sum()))
+        lowest = min(dice(ours, stock_labels(job)).values(), default=1.0)
     beyond = int((differ & (theirs.margin > NEAR_TIE)).sum())
     return Agreement(job, ours.size, int(differ.sum()), beyond, lowest)
 

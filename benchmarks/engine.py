@@ -2,7 +2,9 @@
 
 ``python -m benchmarks.engine`` makes a network of 31 M parameters with random weights (speed does not depend on their
 values) and a case, runs every way by turns in processes of their own and writes ``results/engine.json``. Agreement is
-measured on it too: random weights nearly tie everywhere, so this is the worst case.
+measured on it too: random weights nearly tie everywhere, so this is the worst case. What a user gets is measured on the
+demo model of the liver and a sample, against nnunetv2's own predictor; ``--dice-only`` does this alone and keeps the
+rest of the results that were written before. Ends with 1, and writes nothing, where nnunetv2 or this engine fails.
 
 Sizes: ``full`` is patch 128^3, five folds, 512 x 512 x 120 on disk; ``quick`` is the same network with patch 64^3, two
 folds and a quarter of the case, which has the same shares of the stages; ``fold`` is the full job with one fold.
@@ -31,8 +33,10 @@ from aimi.engine.backends.openvino_backend import has_bf16
 from aimi.engine.folder import import_folder, open_folder
 from aimi.engine.network import Convolution, Network, TransposedConvolution, network_of
 from aimi.engine.sliding_window import make_tiling
+from benchmarks.agreement import SEED, demo_job, dice, our_labels, stock_labels
 from benchmarks.engine_runs import WAYS
 from benchmarks.peak import Chip, find_chip, measure_peak
+from demo_models.specs import SPECS
 from tests.engine.stock_v2 import Case, make_model
 
 RESULTS = Path(__file__).parent / "results" / "engine.json"
@@ -69,6 +73,8 @@ SIZES = {
     "fold": Size(128, 1, (120, 512, 512), (1.067, 0.8, 0.8)),
     "quick": Size(64, 2, (60, 256, 256), (1.067, 0.8, 0.8)),
 }
+STOCK, EXACT, FAST = "nnunetv2", "aimi f32", "aimi bf16"
+TRAINED = SPECS["liver_ct"]
 
 
 def make_case(size: Size) -> npt.NDArray[np.int16]:
@@ -97,6 +103,18 @@ def run_way(way: str, folder: Path) -> dict[str, Any]:
     return measures
 
 
+def require_run(way: str, runs: list[dict[str, Any]]) -> None:
+    """End where a way without which there is nothing to compare has failed and never ran.
+
+    Raises
+    ------
+    SystemExit
+        With the reason.
+    """
+    if way in (STOCK, EXACT) and all("failed" in run for run in runs):
+        sys.exit(f"{way} failed: {runs[-1]['failed']}. There is nothing to compare; no results were written.")
+
+
 def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Give the medians of a way's runs."""
     good = [run for run in runs if "failed" not in run]
@@ -119,16 +137,6 @@ def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def dice(ours: npt.NDArray[np.uint8], theirs: npt.NDArray[np.uint8]) -> dict[str, float]:
-    """Give Dice by label of those that either has."""
-    result = {}
-    for label in np.union1d(np.unique(ours), np.unique(theirs)):
-        if label:
-            both, either = ((ours == label) & (theirs == label)).sum(), (ours == label).sum() + (theirs == label).sum()
-            result[str(label)] = float(2 * both / either)
-    return result
-
-
 def gigaflops(network: Network) -> float:
     """Count the operations of one tile; a multiplication and an addition are two."""
     total = 0
@@ -145,9 +153,31 @@ def gigaflops(network: Network) -> float:
     return total / 1e9
 
 
+def parameters_of(network: Network) -> str:
+    """Give the number of weights in millions."""
+    return f"{sum(int(np.prod(weight)) for weight in network.weights.values()) / 1e6:.1f} M"
+
+
+def add_trained_dice(results: dict[str, Any]) -> None:
+    """Add to results the Dice of a demo model on a sample, and what speed and Dice were measured on."""
+    good = [way for way, found in results["aimi"].items() if "failed" not in found]
+    with tempfile.TemporaryDirectory() as temporary:
+        job = demo_job(TRAINED, Path(temporary))
+        theirs = stock_labels(job)
+        for way in good:
+            found = dice(our_labels(job, way.removeprefix("aimi ")), theirs)
+            results["dice"].setdefault(way, {})[TRAINED.name] = found
+    settings, network = results["settings"], network_of(open_folder(job.model).plans)
+    trained = f"PlainConvUNet, {parameters_of(network)} parameters, trained, {job.folds} fold(s); sample {SEED}"
+    settings["speed_measured_on"] = f"{settings['network']}, random weights"
+    settings["dice_measured_on"] = {"random weights": "the network and the case of the speed", TRAINED.name: trained}
+
+
 def judge(ways: dict[str, Any], agreement: dict[str, Any], chip: Chip) -> dict[str, Any]:
     """Give the ratios that the targets speak of."""
-    stock, exact, fast = ways["nnunetv2"], ways["aimi f32"], ways.get("aimi bf16")
+    stock, exact, fast = ways[STOCK], ways[EXACT], ways.get(FAST)
+    if fast is not None and "failed" in fast:
+        fast = None
     chosen = fast or exact
     return {
         "speedup": stock["total_seconds"] / fast["total_seconds"] if fast else None,
@@ -182,18 +212,18 @@ def measure(name: str, chosen: list[str], repeats: int) -> dict[str, Any]:
             for way in chosen:
                 runs[way].append(run_way(way, folder))
                 sys.stderr.write(f"{way}: {json.dumps(runs[way][-1])}\n")
+                require_run(way, runs[way])
         ways = {way: summarise(results) for way, results in runs.items()}
         good = [way for way in chosen if "failed" not in ways[way]]
         labels = {way: np.load(folder / f"{way}.npy") for way in good}
         plans = open_folder(folder / "imported").plans
-    agreement = {way: {"random weights": dice(labels[way], labels["nnunetv2"])} for way in good if way != "nnunetv2"}
+    agreement = {way: {"random weights": dice(labels[way], labels[STOCK])} for way in good if way != STOCK}
     network = network_of(plans)
     shape = tuple(round(n * s / t) for n, s, t in zip(size.shape, size.spacing, plans.spacing, strict=True))
     tiles = len(make_tiling((shape[0], shape[1], shape[2]), plans.patch, 0.5).starts) * size.folds
     work = gigaflops(network) * tiles
-    rate = work / ways["aimi f32"]["seconds"]["network"]
+    rate = work / ways[EXACT]["seconds"]["network"]
     cores = os.cpu_count() or 1
-    parameters = sum(int(np.prod(weight)) for weight in network.weights.values())
     return {
         **judge(ways, agreement, chip),
         "cpu_class": chip.name,
@@ -202,7 +232,7 @@ def measure(name: str, chosen: list[str], repeats: int) -> dict[str, Any]:
         "aimi": {way: ways[way] for way in chosen if way.startswith("aimi")},
         "settings": {
             "size": name,
-            "network": f"PlainConvUNet, {parameters / 1e6:.1f} M parameters",
+            "network": f"PlainConvUNet, {parameters_of(network)} parameters",
             "patch": plans.patch,
             "folds": size.folds,
             "shape": size.shape,
@@ -212,7 +242,6 @@ def measure(name: str, chosen: list[str], repeats: int) -> dict[str, Any]:
             "gflops": rate,
             "peak_gflops_per_core": peak,
             "cores": cores,
-            "speed_measured_on": "random weights",
             "load_at_start": os.getloadavg()[0],
         },
         "versions": {"python": platform.python_version(), **_versions()},
@@ -226,10 +255,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--ways", nargs="*", choices=WAYS)
     parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--dice-only", action="store_true", help="measure the demo model alone; keep the rest")
     arguments = parser.parse_args()
-    possible = [way for way in WAYS if way != "aimi bf16" or has_bf16()]
-    chosen = [way for way in possible if not arguments.ways or way in (*arguments.ways, "aimi f32", "nnunetv2")]
-    results = measure(arguments.size, chosen, arguments.repeats)
+    if arguments.dice_only and not arguments.output.is_file():
+        parser.error(f"{arguments.output.name} is not there: measure the speed first, without --dice-only.")
+    possible = [way for way in WAYS if way != FAST or has_bf16()]
+    chosen = [way for way in possible if not arguments.ways or way in (*arguments.ways, EXACT, STOCK)]
+    if arguments.dice_only:
+        results = json.loads(arguments.output.read_text())
+    else:
+        results = measure(arguments.size, chosen, arguments.repeats)
+    add_trained_dice(results)
     arguments.output.parent.mkdir(exist_ok=True)
     arguments.output.write_text(json.dumps(results, indent=1) + "\n")
     for key in (
@@ -243,6 +279,8 @@ def main() -> None:
     ):
         print(f"{key:22} {results[key]}")
     print(f"{'share_of_peak':22} {results['share_of_peak']}")
+    for way in results["aimi"]:
+        print(f"{'dice, ' + way:22} {results['dice'].get(way, 'it failed')}")
 
 
 if __name__ == "__main__":
