@@ -23,7 +23,7 @@ from aimi.engine.checkpoint import fold_file, read_weights
 from aimi.engine.export import bytes_of_whole, export_labels, support
 from aimi.engine.folder import ModelFolder
 from aimi.engine.folds import FoldSums, LiveFold, Progress, pick_by_plane, run_folds
-from aimi.engine.isotropic import labels_back, region_to, resample_to, shape_at
+from aimi.engine.isotropic import is_at, labels_back, region_to, resample_to, shape_at
 from aimi.engine.memory import Need, Voxels, check_memory, need_of
 from aimi.engine.network import Network, network_of
 from aimi.engine.orientation import AxisChange, Orientation, axis_change
@@ -212,7 +212,7 @@ def predict(
     shape, run_shape, run_spacing = given.shape, given.run_shape, given.run_spacing
     keeps_labels = _fits_memory(model, given, options)
     with clock.stage("preprocessing"):
-        seen = preprocess(_stack(images, change, run_shape, options.resample_order), run_spacing, model.folder.plans)
+        seen = preprocess(_stack(images, change, run_shape, options), run_spacing, model.folder.plans)
     run = _Run(model=model, options=options, seen=seen, clock=clock, progress=progress, keeps_labels=keeps_labels)
     if region is None:
         outcome = _outcome(run, _run_tiles(run, None))
@@ -460,11 +460,14 @@ def _spacing(image: Image) -> tuple[float, float, float]:
     return along_k, along_j, along_i
 
 
-def _stack(images: Sequence[Image], change: AxisChange, shape: Shape, order: int) -> Array:
+def _stack(images: Sequence[Image], change: AxisChange, shape: Shape, options: Options) -> Array:
     """Give a float32 copy, (channels, z, y, x), in the orientation of the training, resampled if that is asked."""
+    target, spacing = options.resample_mm, change.spacing(_spacing(images[0]))
+    is_left = target is None or is_at(spacing, target)
     stacked = np.empty((len(images), *shape), np.float32)
     for channel, image in enumerate(images):
-        stacked[channel] = resample_to(change.apply(image.volume.array), shape, order)
+        array = change.apply(image.volume.array)
+        stacked[channel] = array if is_left else resample_to(array, shape, options.resample_order)
     return stacked
 
 

@@ -23,7 +23,7 @@ from scipy import ndimage
 
 from aimi.engine.resampling import Shape, resize_corners
 
-__all__ = ["labels_back", "region_to", "resample_to", "shape_at"]
+__all__ = ["is_at", "labels_back", "region_to", "resample_to", "shape_at"]
 
 Labels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -40,13 +40,20 @@ def shape_at(shape: Shape, spacing: tuple[float, float, float], target: float) -
     return max(first, 1), max(second, 1), max(third, 1)
 
 
+def is_at(spacing: tuple[float, float, float], target: float) -> bool:
+    """Tell whether an image has a spacing, mm, already, in single precision.
+
+    The package then leaves it as it is, fractions of its values included; a spacing that is slightly off is resampled
+    and cut to whole numbers, though its shape be the same.
+    """
+    return all(float(np.float32(step)) == target for step in spacing)
+
+
 def resample_to(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
     """Resample one channel from corner to corner with a spline of an order and cut its values to whole numbers.
 
-    An array of that shape is given back as it is.
+    An array of that shape keeps its values but for the cut.
     """
-    if array.shape == shape:
-        return array
     if order > 1:
         return resize_corners(array, shape, order)
     # (x, y, z) as in a NIfTI file: the order of the axes is the order of scipy's sums

@@ -54,12 +54,12 @@ class Reference:
     ----------
     labels, margin : (x, y, z) on the grid of the image: labels, and how far apart the two best logits are in the voxel
         that each one comes from.
-    seen : (x, y, z), whole numbers: the image as the package resampled it.
+    seen : (x, y, z): the image as the package resampled it.
     """
 
     labels: npt.NDArray[np.uint8]
     margin: npt.NDArray[np.float32]
-    seen: npt.NDArray[np.int32]
+    seen: npt.NDArray[np.float32]
 
 
 def require_package() -> None:
@@ -177,7 +177,7 @@ def _predict(package: Any, image: str, arguments: dict[str, Any], probabilities:
     return Reference(
         labels=np.asarray(result.dataobj, np.uint8),
         margin=np.asarray(back.dataobj, np.float32),
-        seen=np.asarray(seen.dataobj, np.int32),
+        seen=np.asarray(seen.dataobj, np.float32),
     )
 
 

@@ -15,8 +15,10 @@ import numpy.typing as npt
 import pytest
 from scipy import ndimage
 
+from aimi.engine import ensemble
 from aimi.engine.agreement import NEAR_TIE
-from aimi.engine.isotropic import resample_to, shape_at
+from aimi.engine.ensemble import Options
+from aimi.engine.isotropic import shape_at
 from aimi.engine.orientation import Orientation, axis_change
 from aimi.image import Image
 from aimi.model_runs import load_with, run_models
@@ -39,7 +41,12 @@ TURN = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]]) @ np.a
 
 @dataclass(frozen=True)
 class Run:
-    """A model, an image (x, y, z) of a NIfTI file, and the settings of the package."""
+    """A model, an image (x, y, z) of a NIfTI file, and the settings of the package.
+
+    Parameters
+    ----------
+    fraction : what lies between values and whole numbers.
+    """
 
     number: int
     spec: ModelSpec
@@ -47,10 +54,15 @@ class Run:
     order: int
     shape: tuple[int, int, int]
     axes: npt.NDArray[np.float64]
+    fraction: float = 0.0
 
     @property
     def trainer(self) -> str:
         return stock.TRAINERS[self.number]
+
+    @property
+    def ct(self) -> npt.NDArray[np.float32]:
+        return make_ct(self.shape) + np.float32(self.fraction)
 
     @property
     def affine(self) -> npt.NDArray[np.float64]:
@@ -69,7 +81,10 @@ RUNS = {
     "organs at 1.5 mm": Run(291, TOTALSEGMENTATOR_PARTS[291], "total", 3, (42, 50, 21), SAGITTAL),
     "breasts": Run(527, TOTALSEGMENTATOR_BREASTS, "breasts", 3, (35, 45, 14), FLIPPED),
     "linear, the package's default": Run(291, TOTALSEGMENTATOR_PARTS[291], "total", 1, (35, 45, 14), FLIPPED),
+    "almost 1.5 mm": Run(291, TOTALSEGMENTATOR_PARTS[291], "total", 3, (35, 40, 33), np.diag([-1.49, 1.51, 1.5]), 0.4),
+    "1.5 mm": Run(291, TOTALSEGMENTATOR_PARTS[291], "total", 3, (35, 40, 33), np.diag([-1.5, 1.5, 1.5]), 0.4),
 }
+"""In the last two the shape stays; only where the spacing does, too, the package leaves fractions of values."""
 
 
 def make_ct(shape: tuple[int, int, int]) -> npt.NDArray[np.int16]:
@@ -93,7 +108,7 @@ def case_of(spec: ModelSpec) -> Case:
 def image_of(run: Run) -> Image:
     """Give the image as a series would give it: (k, j, i), LPS."""
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ run.affine[:, [2, 1, 0, 3]]
-    array = make_ct(run.shape).T.astype(np.float32)
+    array = run.ct.T.copy()
     return Image(volume=hd.Volume(array, affine, coordinate_system="PATIENT"), units="HU", source=None)
 
 
@@ -113,7 +128,7 @@ def references(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     calls, nifti = [], cast(Any, nibabel.Nifti1Image)
     for number, run in enumerate(RUNS.values()):
         path = work / f"ct_{number}.nii.gz"
-        nibabel.save(nifti(make_ct(run.shape), run.affine), path)
+        nibabel.save(nifti(run.ct, run.affine), path)
         arguments: dict[str, Any] = {
             "task_id": run.number,
             "folds": [0],
@@ -153,8 +168,9 @@ def test_the_network_gets_the_numbers_of_the_package(name: str, references: dict
     change = axis_change(Orientation.RAS, image.volume.affine)
     along_k, along_j, along_i = image.volume.spacing
     spacing = change.spacing((along_k, along_j, along_i))
+    options = Options(Orientation.RAS, resample_mm=run.spec.resample_mm, resample_order=run.order)
     shape = shape_at(change.apply(image.volume.array).shape, spacing, run.spec.resample_mm or 0.0)
-    ours = resample_to(change.apply(image.volume.array), shape, run.order)
+    (ours,) = ensemble._stack([image], change, shape, options)
     # where the image is flat the package's cut takes one, here and there
     assert set(ours[ours != theirs]) <= ({PADDING} if run.order == 3 else set())
     assert np.abs(ours - theirs).max() <= 1

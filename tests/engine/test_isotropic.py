@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from aimi.engine.isotropic import labels_back, region_to, resample_to, shape_at
+from aimi.engine.isotropic import is_at, labels_back, region_to, resample_to, shape_at
 
 LENGTHS = st.integers(2, 20)
 SHAPES = st.tuples(LENGTHS, LENGTHS, LENGTHS)
@@ -24,7 +25,19 @@ def test_image_is_resampled_as_scipy_zooms_it(shape: tuple[int, int, int], targe
 def test_order_1_is_that_of_scipy_in_each_bit(shape: tuple[int, int, int], target: tuple[int, int, int]) -> None:
     array = np.random.default_rng(0).integers(-1000, 1000, shape).astype(np.float32)
     theirs = ndimage.zoom(array.T.astype(np.float64), np.divide(target, shape)[::-1], order=1, mode="nearest").T
-    np.testing.assert_array_equal(resample_to(array, target, 1), np.trunc(theirs) if shape != target else array)
+    np.testing.assert_array_equal(resample_to(array, target, 1), np.trunc(theirs))
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_fractions_are_cut_where_the_shape_stays(order: int) -> None:
+    array = np.random.default_rng(0).normal(scale=300, size=(7, 9, 8)).astype(np.float32)
+    theirs = ndimage.zoom(array.astype(np.float64), 1.0, order=order, mode="nearest").astype(np.int32)
+    np.testing.assert_array_equal(resample_to(array, (7, 9, 8), order), theirs)
+
+
+def test_an_image_is_at_a_spacing_in_single_precision_alone() -> None:
+    assert is_at((1.5, 1.5 + 1e-9, 1.5), 1.5)
+    assert not is_at((1.5, 1.5 + 1e-6, 1.5), 1.5)
 
 
 def test_a_flat_image_stays_flat() -> None:
