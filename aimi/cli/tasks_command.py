@@ -1,7 +1,7 @@
 """``aimi tasks``: what can be annotated."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,16 +27,19 @@ def tasks(
         return
     print_table(
         "Tasks",
-        ("task", "title", "needs", "gives", "models (present)", "licence of weights"),
+        ("task", "title", "needs", "gives", "models (present, licence of weights)"),
         [
             (
                 row["name"],
                 row["title"],
                 " + ".join(row["roles"]),
                 ", ".join(row["segments"]),
-                ", ".join(f"{one['name']} ({'yes' if one['present'] else 'no'})" for one in row["models"]),
-                ", ".join(sorted({one["licence"] for one in row["models"]})),
+                "\n".join(_told(one) for one in (*row["models"], *row["demo_models"])),
             )
             for row in rows
         ],
     )
+
+
+def _told(model: dict[str, Any]) -> str:
+    return f"{model['name']} ({'yes' if model['present'] else 'no'}, {model['licence']})"

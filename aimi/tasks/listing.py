@@ -18,9 +18,26 @@ def task_facts(task: Task, models: Path | None) -> dict[str, Any]:
         "roles": [rule.role for rule in task.rules],
         "segments": [segment.label for segment in task.segments],
         "rule_sets": list(task.clean_ups),
-        "models": [_facts(spec, models) for spec in task.models],
-        "demo_models": [_facts(spec, store.demo_folder()) for spec in task.demo_models],
+        "models": [{**_facts(spec, models), **_use(task, (spec,))} for spec in task.models],
+        "demo_models": [
+            {**_facts(spec, store.demo_folder()), **_use(task, places), "stands_for": [place.name for place in places]}
+            for spec, places in _demo_places(task).items()
+        ],
     }
+
+
+def _demo_places(task: Task) -> dict[ModelSpec, tuple[ModelSpec, ...]]:
+    """Give each demo model once, with the models that it stands for."""
+    pairs = list(zip(task.demo_models, task.models, strict=True)) if task.demo_models else []
+    return {demo: tuple(place for one, place in pairs if one == demo) for demo, _ in pairs}
+
+
+def _use(task: Task, places: tuple[ModelSpec, ...]) -> dict[str, Any]:
+    """Give what a model is for, ``region`` or ``segments``, and the rule sets that run it, by the places it takes."""
+    if task.region is None or task.models[-1] in places:
+        return {"use": "segments", "in_rule_sets": list(task.clean_ups)}
+    needed, names = task.region.needed, {place.name for place in places}
+    return {"use": "region", "in_rule_sets": [name for name in task.clean_ups if names & set(needed[name])]}
 
 
 def model_facts(tasks: tuple[Task, ...], models: Path | None) -> list[dict[str, Any]]:

@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from aimi import tasks
+from aimi.cli.main import app
 from aimi.tasks.listing import model_facts, task_facts
 from aimi.tasks.task import Task
 
@@ -25,6 +27,34 @@ def test_task_tells_what_it_needs_gives_and_which_models_are_at_hand(task: Task,
 @ALL
 def test_task_tells_the_licence_of_each_model(task: Task) -> None:
     assert [model["licence"] for model in task_facts(task, None)["models"]] == [one.licence for one in task.models]
+
+
+@ALL
+def test_each_model_of_a_task_is_told_once(task: Task) -> None:
+    facts = task_facts(task, None)
+    for told, specs in ((facts["models"], task.models), (facts["demo_models"], task.demo_models)):
+        assert [model["name"] for model in told] == list(dict.fromkeys(spec.name for spec in specs))
+
+
+def test_a_demo_model_tells_what_it_stands_for() -> None:
+    region, tumor = task_facts(tasks.get("breast"), None)["demo_models"]
+    names = [spec.name for spec in tasks.get("breast").models]
+    assert (region["name"], region["use"], region["stands_for"]) == ("DEMO-breast-region", "region", names[:-1])
+    assert (tumor["name"], tumor["use"], tumor["stands_for"]) == ("DEMO-pet-ct-tumor", "segments", names[-1:])
+
+
+def test_a_region_model_tells_the_rule_sets_that_run_it() -> None:
+    facts = task_facts(tasks.get("breast"), None)["models"]
+    used = {model["name"]: (model["use"], model["in_rule_sets"]) for model in facts}
+    assert used["Dataset527_breasts_1559subj"] == ("region", ["paper"])
+    assert used["Dataset292_TotalSegmentator_part2_vertebrae_1532subj"] == ("region", ["published-code", "mhub"])
+    assert used["Task762_PET_CT_Breast"] == ("segments", ["paper", "published-code", "mhub"])
+
+
+def test_text_shows_which_demo_models_are_there() -> None:
+    told = CliRunner().invoke(app, ["tasks"], env={"COLUMNS": "400"}).output
+    assert told.count("DEMO-breast-region (yes, Apache-2.0)") == 1
+    assert "DEMO-liver-ct (yes, Apache-2.0)" in told
 
 
 def test_lungs_and_nodules_are_two_models_of_one_task() -> None:
