@@ -283,10 +283,10 @@ def _predict_region(run: _Run, region: Mask, sought: Collection[int] | None) -> 
         fresh = _widen(edge, run) & ~region
         region |= fresh
         grown += 1
-    notes: tuple[Note, ...] = ()
+    notes = outcome.notes
     if grown:
         sentence = f"A label reached the edge of the region that was looked at; the region was widened {grown} time(s)."
-        notes = (Note("region-grown", sentence),)
+        notes = (*notes, Note("region-grown", sentence))
     return replace(outcome, labels=labels, notes=notes)
 
 
@@ -302,7 +302,7 @@ def _merged(old: FoldSums, new: FoldSums, where: Mask, where_labels: Mask) -> Fo
     np.copyto(old.mean, new.mean, where=where)
     before = old.labels or tuple(np.zeros_like(labels) for labels in new.labels)
     merged = tuple(np.where(where_labels, fresh, kept) for fresh, kept in zip(new.labels, before, strict=True))
-    return FoldSums(mean=old.mean, labels=merged)
+    return FoldSums(mean=old.mean, labels=merged, notes=tuple(dict.fromkeys((*old.notes, *new.notes))))
 
 
 def _touching_edge(labelled: Mask, region: Mask) -> Mask:
@@ -350,11 +350,13 @@ def _outcome(run: _Run, sums: FoldSums) -> _Outcome:
     with run.clock.stage("export"):
         disagreement = fold_disagreement(sums.labels, count) if sums.labels else None
         if run.votes and sums.labels:
-            return _Outcome(labels=vote(sums.labels, count), disagreement=disagreement, near_ties=None)
+            return _Outcome(
+                labels=vote(sums.labels, count), disagreement=disagreement, near_ties=None, notes=sums.notes
+            )
         labels = export_labels(sums.mean, run.seen.geometry, plans)
         voxels = max(1, int(np.prod(run.seen.geometry.network_shape)))
         near_ties = sum(count_near_ties(sums.mean[:, index], plans) for index in range(sums.mean.shape[1])) / voxels
-    return _Outcome(labels=labels, disagreement=disagreement, near_ties=near_ties)
+    return _Outcome(labels=labels, disagreement=disagreement, near_ties=near_ties, notes=sums.notes)
 
 
 class _Clock:

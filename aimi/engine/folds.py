@@ -6,6 +6,7 @@ folds.
 """
 
 import itertools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,8 +19,11 @@ from aimi.engine.export import pick_labels
 from aimi.engine.network import Network
 from aimi.engine.plans import Plans
 from aimi.engine.sliding_window import Tiling, accumulate, normalize
+from aimi.image import Note
 
 __all__ = ["FoldSums", "LiveFold", "Progress", "mirrorings_of", "pick_by_plane", "run_folds"]
+
+logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
@@ -65,10 +69,12 @@ class FoldSums:
     ----------
     mean : of the folds' outputs, (heads, z, y, x).
     labels : of each fold; empty where they were not asked for.
+    notes : on where sums were kept.
     """
 
     mean: Array
     labels: tuple[Labels, ...]
+    notes: tuple[Note, ...] = ()
 
 
 def mirrorings_of(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -98,11 +104,18 @@ def run_folds(
     mirrorings = mirrorings_of(plans.mirror_axes if mirroring else ())
     counter = _Counter(len(live) * len(tiling.starts), progress)
     total, labels = np.zeros(shape, np.float32), []
+    notes: list[Note] = []
+
+    def tell(note: Note) -> None:
+        if note not in notes:
+            notes.append(note)
+            logger.warning("%s", note.sentence)
+
     first, second, third = tiling.inside
     inside = (slice(None), first, second, third)
     for index in range(len(live)):
         own = total if each is None or len(live) == 1 else np.zeros(shape, np.float32)
-        accumulate(live.function(index), padded, tiling, own, mirrorings=mirrorings, done=counter.count)
+        accumulate(live.function(index), padded, tiling, own, mirrorings=mirrorings, done=counter.count, tell=tell)
         if own is not total:
             normalize(own, tiling, 1)
             if each is not None:
@@ -114,7 +127,7 @@ def run_folds(
     else:
         total /= passes
     live.release()
-    return FoldSums(mean=total[inside], labels=tuple(labels))
+    return FoldSums(mean=total[inside], labels=tuple(labels), notes=tuple(notes))
 
 
 def pick_by_plane(outputs: Array, plans: Plans) -> Labels:

@@ -2,7 +2,8 @@
 
 Tiles lie on the product of three rows of positions and are weighted by a Gaussian, which is a product too. So the sum
 of the weights that a voxel gets is a product of three vectors and needs no array, and one division serves all folds.
-Sums are kept in float32; nnunetv2 keeps them in float16, which moves voxels whose classes are close.
+Sums are kept in float32; nnunetv2 keeps them in float16, which moves voxels whose classes are close. They are kept on
+the device that runs the tiles where that has memory of its own and enough of it, else in the processor's memory.
 
 A tile depends on its own voxels only. Where a region is all that matters, only tiles that meet it are run; in the
 region the result is the same bit for bit, elsewhere it is undefined.
@@ -23,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from aimi.engine.backends import TileFunction
+from aimi.engine.backends import SummingFunction, TileFunction
 from aimi.engine.resampling import Shape
+from aimi.image import Note
 
 __all__ = ["Tiling", "accumulate", "make_tiling", "normalize"]
 
@@ -129,6 +131,7 @@ def accumulate(
     *,
     mirrorings: Sequence[tuple[int, ...]],
     done: Callable[[], None],
+    tell: Callable[[Note], None],
 ) -> None:
     """Add one fold's weighted outputs.
 
@@ -138,18 +141,24 @@ def accumulate(
     into : (heads, z, y, x), on the padded grid.
     mirrorings : sets of axes (0 to 2) along which a tile is mirrored, one pass each; ``[()]`` is one plain pass.
     done : called after each tile.
+    tell : called with what a reader should know of where the sums were kept.
     """
     first, second, third = tiling.weight
     weight = first[:, None, None] * second[None, :, None] * third / np.float32(len(mirrorings))
     scaled = np.empty((into.shape[0], *tiling.patch), np.float32)
+    sums = function.open_sums(into, weight, tell) if isinstance(function, SummingFunction) else None
     for start in tiling.starts:
         place = (slice(None), *(slice(low, low + size) for low, size in zip(start, tiling.patch, strict=True)))
-        tile = image[place]
         for axes in mirrorings:
             along = tuple(axis + 1 for axis in axes)
-            np.multiply(np.flip(function(np.flip(tile, along)), along), weight, out=scaled)
-            into[place] += scaled
+            tile = np.flip(image[place], along)
+            if sums is None or not sums.add(tile, along, place):
+                sums = None
+                np.multiply(np.flip(function(tile), along), weight, out=scaled)
+                into[place] += scaled
         done()
+    if sums is not None:
+        sums.close()
 
 
 def normalize(total: Array, tiling: Tiling, passes: int) -> None:

@@ -24,7 +24,8 @@ def run(
     mirrorings: Sequence[tuple[int, ...]] = ((),),
 ) -> npt.NDArray[np.float32]:
     total = np.zeros((1, *tiling.shape), np.float32)
-    accumulate(function, tiling.pad(image), tiling, total, mirrorings=mirrorings, done=lambda: None)
+    padded = tiling.pad(image)
+    accumulate(function, padded, tiling, total, mirrorings=mirrorings, done=lambda: None, tell=lambda _: None)
     normalize(total, tiling, 1)
     return total[(slice(None), *tiling.inside)]
 
