@@ -182,7 +182,7 @@ def precision_of(asked: str, device: str, model: FoundModel) -> tuple[str, tuple
     Parameters
     ----------
     asked : ``auto`` takes bf16 where it was accepted and the device computes in it; ``bf16`` is given where it was
-        accepted, else the run uses f32 and says so.
+        accepted or a device does not compute in it, which the engine tells; else the run uses f32 and says so.
     device : as the user named it.
 
     References
@@ -195,7 +195,7 @@ def precision_of(asked: str, device: str, model: FoundModel) -> tuple[str, tuple
     is_accepted = acceptance is not None and acceptance.is_given
     if asked == "auto":
         return ("bf16" if is_accepted and computes_in_bf16(device) else "f32"), ()
-    if is_accepted:
+    if is_accepted or not computes_in_bf16(device):  # without bf16 the engine says what it uses instead
         return asked, ()
     found = "did not agree well enough with f32" if acceptance is not None else "was never measured against f32"
     sentence = f"bf16 was asked for, but it {found} for the model {model.spec.name}; the run used f32."

@@ -139,6 +139,14 @@ def test_a_chip_without_bf16_runs_f32_without_a_word(model: FoundModel, monkeypa
     assert precision_of("auto", "cpu", model) == ("f32", ())
 
 
+@pytest.mark.parametrize("device", ["cpu", "cpu-torch"])
+def test_what_is_used_where_bf16_was_asked_for_and_there_is_none_is_left_to_the_engine(
+    model: FoundModel, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_backend, "has_bf16", lambda: False)
+    assert precision_of("bf16", device, model) == ("bf16", ())
+
+
 @pytest.mark.usefixtures("with_bf16")
 def test_only_the_cpu_through_openvino_computes_in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_has_cuda", lambda: True)
