@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from aimi.dicom.header import SeriesHeader, Stack
 from aimi.dicom.selection import Outcome, Preference, Test
-from aimi.dicom.words import names, tokens, vocabulary
+from aimi.dicom.words import PROJECTION, SUBTRACTION, names, tokens, vocabulary
 
 __all__ = [
     "DixonPart",
@@ -21,6 +21,7 @@ __all__ = [
     "dixon_part_of",
     "field_of_view_at_most",
     "no_fat_image",
+    "no_subtraction",
     "water_first",
     "weighted",
     "weighting_of",
@@ -273,6 +274,25 @@ def no_fat_image() -> Test:
 def water_first() -> Preference:
     """Prefer plain images, then the water image, then in phase, then opposed phase."""
     return Preference("the Dixon component", lambda stack: dixon_part_of(stack.header))
+
+
+# --- subtractions ---
+
+
+def no_subtraction() -> Test:
+    """Refuse subtractions and projections by their description, whatever Image Type says.
+
+    Scanners that make them on their own write ORIGINAL and PRIMARY on some; the sequence's parameters are those of the
+    images that they were made from.
+    """
+
+    def judge(stack: Stack) -> tuple[Outcome, str]:
+        for vocabulary_, kind in ((SUBTRACTION, "a subtraction"), (PROJECTION, "a projection")):
+            if names(stack.header.series_description, vocabulary_):
+                return Outcome.FAIL, f"Its description names {kind}."
+        return Outcome.PASS, "Its description names neither a subtraction nor a projection."
+
+    return Test("no subtraction", judge)
 
 
 # --- field of view ---

@@ -10,7 +10,17 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["BOLUS_TRACKING", "LOCALIZER", "REFORMAT", "find", "names", "tokens", "vocabulary"]
+__all__ = [
+    "BOLUS_TRACKING",
+    "LOCALIZER",
+    "PROJECTION",
+    "REFORMAT",
+    "SUBTRACTION",
+    "find",
+    "names",
+    "tokens",
+    "vocabulary",
+]
 
 
 def vocabulary(text: str) -> frozenset[str]:
@@ -36,11 +46,19 @@ BOLUS_TRACKING = vocabulary(
 )
 """Names of the images by which the arrival of contrast is watched."""
 
-REFORMAT = vocabulary(
-    "mip mips minip min_ip max_ip mpr mprs reformat reformats reformatted reformation cpr curved vrt"
-    " volume_rendering 3d_rendering rendered ssd sub subs subtraction subtracted subtraktion subtractie"
-    " soustraction sottrazione perfusion perf cbf cbv mtt ttp tmax dose_report dosisprotokoll patient_protocol"
-    " patientenprotokoll screen_save screen_capture key_images summary"
+PROJECTION = vocabulary("mip mips minip min_ip max_ip")
+SUBTRACTION = vocabulary(
+    "sub subs subtraction subtractions subtracted subtraktion subtraktionen subtractie soustraction sottrazione"
+    " sustraccion subtracao"
+)
+REFORMAT = (
+    PROJECTION
+    | SUBTRACTION
+    | vocabulary(
+        "mpr mprs reformat reformats reformatted reformation cpr curved vrt volume_rendering 3d_rendering rendered ssd"
+        " perfusion perf cbf cbv mtt ttp tmax dose_report dosisprotokoll patient_protocol patientenprotokoll"
+        " screen_save screen_capture key_images summary"
+    )
 )
 """Names of images made from other images, and of pages that hold text."""
 

@@ -28,6 +28,7 @@ RULES = (
             criteria.shows_region(BodyRegion.ABDOMEN),
             mr_criteria.weighted(Weighting.T1),
             mr_criteria.no_fat_image(),
+            mr_criteria.no_subtraction(),
         ),
         preferences=(
             criteria.plane_order(PatientAxis.AXIAL, PatientAxis.CORONAL),

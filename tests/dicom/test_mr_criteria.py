@@ -139,6 +139,26 @@ def test_dixon_component(header: dict[str, Any], expected: DixonPart) -> None:
     assert mr_criteria.water_first().key(stack) == expected.value
 
 
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ("t1_vibe_fs_tra_SUB", "Its description names a subtraction."),
+        ("Subtraktion art-nativ", "Its description names a subtraction."),
+        ("t1_vibe_MIP_cor", "Its description names a projection."),
+        ("MIP SUB", "Its description names a subtraction."),
+    ],
+)
+def test_subtraction_and_projection_are_told_by_words_alone(description: str, said: str) -> None:
+    stack = make_mr(series_description=description)
+    assert stack.header.image_type[:2] == ("ORIGINAL", "PRIMARY")
+    assert mr_criteria.no_subtraction().judge(stack) == (Outcome.FAIL, said)
+
+
+@pytest.mark.parametrize("description", ["", "t1_vibe_subcostal", "AX T1 pre"])
+def test_other_words_name_no_subtraction(description: str) -> None:
+    assert mr_criteria.no_subtraction().judge(make_mr(series_description=description))[0] is Outcome.PASS
+
+
 def test_small_field_of_view_is_preferred() -> None:
     key = mr_criteria.field_of_view_at_most(260.0).key
     assert key(make_mr(size=(384, 384), spacing=(3.0, 0.5, 0.5))) == 0
