@@ -31,6 +31,7 @@ class Contrast(StrEnum):
 
     INTRAVENOUS = "intravenous"
     NONE = "none"
+    DENIED = "stated, denied by words"
     CONTRADICTORY = "contradictory"
     SILENT = "silent"
 
@@ -52,6 +53,9 @@ _BRANDS = vocabulary(
 )
 _VENOUS_AGENTS = _BRANDS | vocabulary("iv i_v")
 _NO_AGENT = vocabulary("no none non nil not without ohne kein keine sans sin senza sem zonder geen")
+_PHASES = vocabulary("arterial capillary venous portal post delayed immediate dynamic steady")
+"""Defined terms of Contrast/Bolus Agent Phase (0018,9344) after injection, each by the word that tells it."""
+_BEFORE_CONTRAST = vocabulary("pre precontrast non_contrast noncontrast unenhanced native nativ")
 _NOTHING = frozenset(("0", "ml", "cc"))
 _NON_IONIC = re.compile(r"\bnon[\s-]+ionic\b", re.IGNORECASE)
 _DRUNK = re.compile(
@@ -78,26 +82,50 @@ _PLAIN_WORDS = vocabulary(
 }
 
 
-def contrast_of(header: SeriesHeader) -> Contrast:
+def contrast_of(stack: Stack) -> Contrast:
     """Give what the header says of intravenous contrast.
 
-    The route outranks the agent, the agent outranks words. Contrast by mouth alone is none. Words that deny
-    what route or agent state make it contradictory. Study descriptions are not read: they name all phases.
+    The phase outranks the route where it lies before contrast; the route outranks the agent, the agent words. Contrast
+    by mouth alone is none. Attributes that deny each other are contradictory; what words alone deny stays stated, for
+    attributes outrank them (DECISIONS 2.1): many scanners name the agent of the whole examination. Study descriptions
+    are not read: they name all phases.
     """
-    stated = _contrast_by_attributes(header)
-    words = _contrast_by_words(header)
+    stated = _contrast_by_attributes(stack)
+    words = _contrast_by_words(stack.header)
     if stated is Contrast.INTRAVENOUS and words is Contrast.NONE:
-        return Contrast.CONTRADICTORY
+        return Contrast.DENIED
     return words if stated is Contrast.SILENT else stated
 
 
-def _contrast_by_attributes(header: SeriesHeader) -> Contrast:
-    route, agent = header.contrast_bolus_route, _DRUNK.sub("oral", _NON_IONIC.sub("", header.contrast_bolus_agent))
-    if names(route, _VENOUS_ROUTES):
+def _contrast_by_attributes(stack: Stack) -> Contrast:
+    phase, given = _contrast_by_phase(stack), _contrast_by_administration(stack.header)
+    if phase is Contrast.NONE or given is Contrast.SILENT:
+        return phase
+    is_denied = phase is Contrast.INTRAVENOUS and given is Contrast.NONE
+    return Contrast.CONTRADICTORY if is_denied else given
+
+
+def _contrast_by_phase(stack: Stack) -> Contrast:
+    """Give what Contrast/Bolus Agent Phase says of the planes: of any after injection, else of all before it."""
+    phases = {
+        phase for plane in stack.planes for phase in plane.split.get("ContrastBolusAgentPhase", "").split("\\") if phase
+    }
+    if any(names(phase, _PHASES) and not names(phase, _BEFORE_CONTRAST) for phase in phases):
         return Contrast.INTRAVENOUS
-    if names(route, _OTHER_ROUTES):
-        return Contrast.NONE
-    if not tokens(header.contrast_bolus_agent):
+    return Contrast.NONE if any(names(phase, _BEFORE_CONTRAST) for phase in phases) else Contrast.SILENT
+
+
+def _contrast_by_administration(header: SeriesHeader) -> Contrast:
+    route, agent = header.contrast_bolus_route, _contrast_by_agent(header.contrast_bolus_agent)
+    if names(route, _VENOUS_ROUTES):
+        is_denied = agent is Contrast.NONE and not names(header.contrast_bolus_agent, _ORAL_AGENTS)
+        return Contrast.CONTRADICTORY if is_denied else Contrast.INTRAVENOUS
+    return Contrast.NONE if names(route, _OTHER_ROUTES) else agent
+
+
+def _contrast_by_agent(text: str) -> Contrast:
+    agent = _DRUNK.sub("oral", _NON_IONIC.sub("", text))
+    if not tokens(text):
         return Contrast.SILENT
     if tokens(agent) and _NOTHING.issuperset(tokens(agent)):
         return Contrast.NONE
@@ -118,20 +146,21 @@ def _contrast_by_words(header: SeriesHeader) -> Contrast:
 
 
 def contrast_enhanced() -> Test:
-    """Ask for intravenous contrast; a header that does not state any fails."""
+    """Ask for intravenous contrast; a header that does not state any fails, and one that contradicts itself."""
     told: Mapping[Contrast, tuple[Outcome, str]] = {
         Contrast.INTRAVENOUS: (Outcome.PASS, "Intravenous contrast is stated."),
         Contrast.NONE: (Outcome.FAIL, "It is without intravenous contrast."),
         Contrast.SILENT: (Outcome.FAIL, "No intravenous contrast is stated."),
-        Contrast.CONTRADICTORY: (Outcome.UNKNOWN, "Contrast is stated, but its description says that there is none."),
+        Contrast.DENIED: (Outcome.UNKNOWN, "Contrast is stated, but its description says that there is none."),
+        Contrast.CONTRADICTORY: (Outcome.FAIL, "Its attributes contradict each other on intravenous contrast."),
     }
-    return Test("contrast", lambda stack: told[contrast_of(stack.header)])
+    return Test("contrast", lambda stack: told[contrast_of(stack)])
 
 
 def contrast_first() -> Preference:
     """Prefer intravenous contrast before a silent header before none."""
-    order = (Contrast.INTRAVENOUS, Contrast.CONTRADICTORY, Contrast.SILENT, Contrast.NONE)
-    return Preference("intravenous contrast", lambda stack: order.index(contrast_of(stack.header)))
+    order = (Contrast.INTRAVENOUS, Contrast.DENIED, Contrast.CONTRADICTORY, Contrast.SILENT, Contrast.NONE)
+    return Preference("intravenous contrast", lambda stack: order.index(contrast_of(stack)))
 
 
 # --- kernel ---

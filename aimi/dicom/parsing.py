@@ -42,6 +42,7 @@ _NAMES: Final = {
     "EchoTime": ("EffectiveEchoTime", "EchoTime"),
     "TriggerTime": ("NominalCardiacTriggerDelayTime", "TriggerTime"),
 }
+_CONTRAST_USAGE: Final = 0x00189341  # a functional group with one item an agent
 # (group, creator, element) of a b-value in s/mm2: pydicom 3.0.2, _private_dict.py, and dcm2niix, nii_dicom.cpp.
 _SIEMENS_B_VALUE: Final = (0x0019, "SIEMENS MR HEADER", 0x0C)
 _GE_B_VALUE: Final = (0x0043, "GEMS_PARM_01", 0x39)
@@ -79,6 +80,7 @@ _SERIES_TAGS: Final = tuple(
         "ContrastBolusAgent",
         "ContrastBolusAgentSequence",
         "ContrastBolusRoute",
+        "ContrastBolusAdministrationRouteSequence",
         "SliceThickness",
         "KVP",
         "ScanningSequence",
@@ -163,8 +165,10 @@ def _merge(target: dict[int, bytes], groups: Values) -> None:
     """Put the attributes of every functional group's first item into ``target``.
 
     A vendor's private group gives private attributes alone: Philips keeps a whole second header in one, whose
-    Image Position (Patient) is off by half a pixel.
+    Image Position (Patient) is off by half a pixel. The use of contrast stays whole: it has an item for each agent.
     """
+    if _CONTRAST_USAGE in groups.raw:
+        target[_CONTRAST_USAGE] = groups.raw[_CONTRAST_USAGE]
     for tag in groups.raw:
         for item in groups.elements.items(tag)[:1]:
             target.update({inner: raw for inner, raw in item.raw.items() if _is_private(inner) or not _is_private(tag)})
@@ -255,10 +259,9 @@ def _acquisition_moment(view: Values) -> str:
 
 
 def _contrast_phase(view: Values) -> str:
-    phase = view.text("ContrastBolusAgentPhase")
-    if phase or not view.raw_of("ContrastBolusUsageSequence"):
-        return phase
-    return "\\".join(item.text("ContrastBolusAgentPhase") for item in view.items("ContrastBolusUsageSequence"))
+    """Give the phases of all agents of an enhanced object's frame, else the one of a single frame."""
+    phases = [item.text("ContrastBolusAgentPhase") for item in view.items("ContrastBolusUsageSequence")]
+    return "\\".join(filter(None, phases)) or view.text("ContrastBolusAgentPhase")
 
 
 def _b_value(view: Values) -> str:
@@ -357,7 +360,7 @@ def parse_series_header(view: Values) -> SeriesHeader:
         lossy_image_compression=view.text("LossyImageCompression"),
         convolution_kernel=view.texts("ConvolutionKernel"),
         contrast_bolus_agent=view.text("ContrastBolusAgent") or _contrast_agents(view),
-        contrast_bolus_route=view.text("ContrastBolusRoute"),
+        contrast_bolus_route=view.text("ContrastBolusRoute") or _contrast_routes(view),
         slice_thickness=view.number("SliceThickness"),
         kvp=view.number("KVP"),
         scanning_sequence=view.texts("ScanningSequence"),
@@ -394,7 +397,17 @@ def _acquisition_seconds(view: Values) -> float | None:
 
 
 def _contrast_agents(view: Values) -> str:
-    return " & ".join(filter(None, (item.text("CodeMeaning") for item in view.items("ContrastBolusAgentSequence"))))
+    return _meanings(view.items("ContrastBolusAgentSequence"))
+
+
+def _contrast_routes(view: Values) -> str:
+    """Give the coded routes: those of the series, or of each agent in an enhanced object (PS3.3 C.7.6.4b)."""
+    holders = (view, *view.items("ContrastBolusAgentSequence"))
+    return _meanings([item for one in holders for item in one.items("ContrastBolusAdministrationRouteSequence")])
+
+
+def _meanings(codes: list[Values]) -> str:
+    return " & ".join(filter(None, (code.text("CodeMeaning") for code in codes)))
 
 
 def _codes(items: list[Values], keyword: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import pytest
 
 from aimi.dicom import ct_criteria
 from aimi.dicom.ct_criteria import Contrast, Kernel
+from aimi.dicom.header import Stack
 from aimi.dicom.selection import Outcome
 from tests.stacks import make_header, make_stack
 
@@ -47,13 +48,42 @@ PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
         ({"series_description": "PRE", "protocol_name": "ABD WITH CONTRAST"}, Contrast.NONE),
         ({"protocol_name": "ABD W/WO CONTRAST"}, Contrast.SILENT),
         ({"study_description": "CT W CONTRAST"}, Contrast.SILENT),
-        ({"contrast_bolus_agent": "OMNI", "series_description": "PRE LIVER"}, Contrast.CONTRADICTORY),
+        ({"contrast_bolus_agent": "OMNI", "series_description": "PRE LIVER"}, Contrast.DENIED),
+        ({"contrast_bolus_route": "IV", "series_description": "Abdomen nativ"}, Contrast.DENIED),
+        ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "NONE"}, Contrast.CONTRADICTORY),
+        ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "0 ml"}, Contrast.CONTRADICTORY),
+        ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "NO ORAL"}, Contrast.INTRAVENOUS),
         ({"series_description": "CT IMAGES"}, Contrast.SILENT),
         ({}, Contrast.SILENT),
     ],
 )
 def test_route_outranks_agent_and_agent_outranks_words(header: dict[str, Any], expected: Contrast) -> None:
-    assert ct_criteria.contrast_of(make_header(**header)) is expected
+    assert ct_criteria.contrast_of(make_stack(**header)) is expected
+
+
+def in_phase(phase: str, **header: Any) -> Stack:
+    return make_stack(split=(("ContrastBolusAgentPhase", phase),), **header)
+
+
+@pytest.mark.parametrize(
+    ("phase", "header", "expected"),
+    [
+        ("PORTAL_VENOUS", {}, Contrast.INTRAVENOUS),
+        ("ARTERIAL", {}, Contrast.INTRAVENOUS),
+        ("DELAYED", {"contrast_bolus_agent": "ISOVUE"}, Contrast.INTRAVENOUS),
+        ("STEADY_STATE", {}, Contrast.INTRAVENOUS),
+        ("POST_CONTRAST", {"series_description": "nativ"}, Contrast.DENIED),
+        ("POST_CONTRAST\\PRE_CONTRAST", {}, Contrast.INTRAVENOUS),
+        ("PRE_CONTRAST", {}, Contrast.NONE),
+        ("PRE_CONTRAST", {"contrast_bolus_agent": "ISOVUE", "contrast_bolus_route": "IV"}, Contrast.NONE),
+        ("ARTERIAL", {"contrast_bolus_route": "ORAL"}, Contrast.CONTRADICTORY),
+        ("ARTERIAL", {"contrast_bolus_agent": "NONE"}, Contrast.CONTRADICTORY),
+        ("SOMETHING", {}, Contrast.SILENT),
+        ("SOMETHING", {"contrast_bolus_route": "ORAL"}, Contrast.NONE),
+    ],
+)
+def test_phase_tells_what_route_and_agent_leave_open(phase: str, header: dict[str, Any], expected: Contrast) -> None:
+    assert ct_criteria.contrast_of(in_phase(phase, **header)) is expected
 
 
 @pytest.mark.parametrize(
@@ -63,6 +93,7 @@ def test_route_outranks_agent_and_agent_outranks_words(header: dict[str, Any], e
         ({"contrast_bolus_route": "ORAL"}, FAIL),
         ({}, FAIL),
         ({"contrast_bolus_route": "IV", "series_description": "unenhanced"}, UNKNOWN),
+        ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "NONE"}, FAIL),
     ],
 )
 def test_enhanced_ct_must_state_intravenous_contrast(header: dict[str, Any], expected: Outcome) -> None:

@@ -152,6 +152,48 @@ def test_contrast_phase_of_a_frame_is_found(tmp_path: Path) -> None:
     assert plane.split["ContrastBolusAgentPhase"] == "PORTAL_VENOUS"
 
 
+def test_contrast_phases_of_all_agents_are_found(tmp_path: Path) -> None:
+    phases = ("", "ARTERIAL", "POST_CONTRAST")
+    usage = [item(ContrastBolusAgentNumber=number, ContrastBolusAgentPhase=one) for number, one in enumerate(phases)]
+    (plane,) = parse_enhanced(tmp_path, [make_frame(0)], ContrastBolusUsageSequence=usage).planes
+    assert plane.split["ContrastBolusAgentPhase"] == "ARTERIAL\\POST_CONTRAST"
+
+
+def code(meaning: str, **more: Any) -> Dataset:
+    return item(CodeValue="1", CodingSchemeDesignator="99TEST", CodeMeaning=meaning, **more)
+
+
+ROUTES = ("Oral route", "Intravenous route")
+
+
+def test_coded_routes_of_contrast_are_read(tmp_path: Path) -> None:
+    routes = [code(route) for route in ROUTES]
+    header = parse_made(tmp_path, ContrastBolusAdministrationRouteSequence=routes).instance.header
+    assert header.contrast_bolus_route == "Oral route & Intravenous route"
+
+
+def test_coded_agents_of_an_enhanced_object_tell_their_routes(tmp_path: Path) -> None:
+    agents = [
+        code(agent, ContrastBolusAdministrationRouteSequence=[code(route)])
+        for agent, route in zip(("Barium sulfate", "Iopamidol"), ROUTES, strict=True)
+    ]
+    header = parse_made(tmp_path, ContrastBolusAgentSequence=agents).instance.header
+    assert header.contrast_bolus_agent == "Barium sulfate & Iopamidol"
+    assert header.contrast_bolus_route == "Oral route & Intravenous route"
+
+
+def test_slices_of_other_coded_routes_have_their_own_headers(tmp_path: Path) -> None:
+    known: KnownHeaders = {}
+    read = []
+    for route in ROUTES:
+        made = Made(PIXELS, attributes={"ContrastBolusAdministrationRouteSequence": [code(route)]})
+        make_slices(made)[0].save_as(tmp_path / "a", enforce_file_format=True)
+        header = read_header(tmp_path / "a")
+        assert header is not None
+        read.append(parse(tmp_path / "a", header, known).instance.header.contrast_bolus_route)
+    assert tuple(read) == ROUTES
+
+
 def test_frame_without_a_group_stands_without_position(tmp_path: Path) -> None:
     parsed = parse_enhanced(tmp_path, [make_frame(0), make_frame(1)], count=5)
     assert [plane.position is None for plane in parsed.planes] == [False, False, True]
