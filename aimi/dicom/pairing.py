@@ -31,9 +31,10 @@ from aimi.dicom.selection import (
     Verdict,
     acquired_at,
     binding_tests,
+    following_keys,
     judge_stack,
+    leading_keys,
     nothing_suits,
-    ranking_keys,
     stacks_of,
 )
 from aimi.dicom.selection import choose as choose_one
@@ -279,12 +280,13 @@ def _judge_coverage(share: float | None, pair: PairRule, terms: _Terms) -> Verdi
 
 
 def _pair_keys(first: Rule, second: Rule) -> tuple[_PairKey, ...]:
-    own = len(second.preferences) + 1
-    of_second = ranking_keys(second)
+    own, of_second = len(second.preferences), following_keys(second)
     return (
+        *(_key_of_first(key, first.role) for key in leading_keys(first)),
+        *(_key_of_second(key, second.role) for key in leading_keys(second)),
         ("fewer open questions", lambda found: found.unknowns),
-        *(_key_of_first(key, first.role) for key in ranking_keys(first)[1:]),
-        *(_key_of_second(key, second.role) for key in of_second[1:own]),
+        *(_key_of_first(key, first.role) for key in following_keys(first)),
+        *(_key_of_second(key, second.role) for key in of_second[:own]),
         (f"the nearest acquisition of the {second.role}", _time_between),
         (f"more coverage by the {second.role}", lambda found: -round(found.coverage, 2)),
         *(_key_of_second(key, second.role) for key in of_second[own:]),

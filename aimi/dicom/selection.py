@@ -38,7 +38,9 @@ __all__ = [
     "binding_tests",
     "choose",
     "describe",
+    "following_keys",
     "judge_stack",
+    "leading_keys",
     "notes",
     "nothing_suits",
     "ranking_keys",
@@ -96,12 +98,14 @@ class Rule:
     Parameters
     ----------
     preferences : in the task's own order.
+    leading : preferences that count before open questions, and so before all others.
     target_gap : smallest and largest slice gap in mm within which more slices go first.
     """
 
     role: str
     tests: tuple[Test, ...]
     preferences: tuple[Preference, ...] = ()
+    leading: tuple[Preference, ...] = ()
     target_gap: tuple[float, float] | None = None
 
 
@@ -339,10 +343,22 @@ RankKey = tuple[str, Callable[[Judged], RankValue]]
 
 def ranking_keys(rule: Rule) -> tuple[RankKey, ...]:
     """Give the named keys of a rule, in order; together they are total."""
-    own = tuple(_preference_key(preference) for preference in rule.preferences)
     return (
+        *leading_keys(rule),
         ("fewer open questions", lambda one: one.count(Outcome.UNKNOWN)),
-        *own,
+        *following_keys(rule),
+    )
+
+
+def leading_keys(rule: Rule) -> tuple[RankKey, ...]:
+    """Give the keys that count before the number of open questions."""
+    return tuple(_preference_key(preference) for preference in rule.leading)
+
+
+def following_keys(rule: Rule) -> tuple[RankKey, ...]:
+    """Give the keys that count after it: those of the preferences, then what holds for every task."""
+    return (
+        *(_preference_key(preference) for preference in rule.preferences),
         ("more slices within the target range of gaps", lambda one: _slices_in_target(one.stack, rule)),
         ("a smaller gap between slices", lambda one: _gap(one.stack)),
         ("thinner slices", lambda one: _or_inf(one.stack.header.slice_thickness)),

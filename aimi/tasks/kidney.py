@@ -32,6 +32,7 @@ RULES = (
             criteria.shows_region(BodyRegion.ABDOMEN),
             _CONTRAST,
         ),
+        leading=(ct_criteria.contrast_first(),),
         preferences=(
             ct_criteria.soft_kernel_first(),
             criteria.gap_within(*_GAP),
@@ -41,12 +42,7 @@ RULES = (
 )
 
 RULES_WITH_NON_CONTRAST = tuple(
-    replace(
-        rule,
-        tests=tuple(test for test in rule.tests if test is not _CONTRAST),
-        preferences=(ct_criteria.contrast_first(), *rule.preferences),
-    )
-    for rule in RULES
+    replace(rule, tests=tuple(test for test in rule.tests if test is not _CONTRAST)) for rule in RULES
 )
 """With --allow-non-contrast: enhanced series still go first."""
 

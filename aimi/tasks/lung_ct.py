@@ -45,8 +45,8 @@ RULES = (
             ct_criteria.no_attenuation_ct(),
             ct_criteria.whole_lungs(),
         ),
+        leading=(ct_criteria.diagnostic_first(),),
         preferences=(
-            ct_criteria.diagnostic_first(),
             ct_criteria.sharp_kernel_first(),
             criteria.gap_within(0.0, 2.5),
         ),

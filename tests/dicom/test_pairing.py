@@ -13,7 +13,7 @@ from aimi.dicom.criteria import modality
 from aimi.dicom.ct_criteria import kernel_of, soft_kernel_first
 from aimi.dicom.header import Plane, Stack
 from aimi.dicom.pairing import PairRule, coverage
-from aimi.dicom.selection import NothingSuitableError, Rule
+from aimi.dicom.selection import NothingSuitableError, Preference, Rule
 from aimi.errors import GeometryError, UsageError
 from tests.stacks import DEFECT, PET, make_report, make_stack, make_study
 
@@ -146,6 +146,16 @@ def test_a_sharp_ct_alone_is_taken() -> None:
 def test_of_two_pets_the_one_with_fewer_open_questions_goes_first() -> None:
     better, worse = pet(4), pet(1, frame_of_reference_uid="2.25.6")
     assert pairs(better, worse, ct(), register=True) == [(4, 2), (1, 2)]
+
+
+@pytest.mark.parametrize(("role", "lowest"), [("pet", 1), ("ct", 2)])
+def test_a_leading_preference_of_either_role_outranks_fewer_open_questions(role: str, lowest: int) -> None:
+    low = Preference("low number", lambda stack: stack.header.series_number or 0)
+    rules = tuple(replace(rule, leading=(low,)) if rule.role == role else rule for rule in RULES)
+    other = {"frame_of_reference_uid": "2.25.6"}
+    stacks = (pet(1, **other), pet(4), ct(9)) if role == "pet" else (pet(1), ct(2, **other), ct(9))
+    chosen = pairing.choose(make_study(*stacks), rules, PAIR, register=True)[0]
+    assert chosen.stacks[role].header.series_number == lowest
 
 
 def test_ranks_and_pair_verdicts_are_told_candidate_by_candidate() -> None:

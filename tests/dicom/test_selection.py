@@ -44,6 +44,14 @@ def test_fewer_unknowns_outrank_the_tasks_own_preference() -> None:
     assert numbers(study, rule) == [3, 2]
 
 
+def test_leading_preference_outranks_fewer_unknowns() -> None:
+    low = Preference("low number", lambda stack: stack.header.series_number or 0)
+    study = make_study(make_stack(), make_stack(series_number=3, contrast_bolus_agent="yes"))
+    ranked = selection.choose(study, (Rule("ct", ENHANCED.tests, leading=(low,)),))
+    assert [one.stacks["ct"].header.series_number for one in ranked] == [2, 3]
+    assert ranked[0].reason == "It goes before the next by low number."
+
+
 def test_preferences_count_in_their_order() -> None:
     first = Preference("kernel", lambda stack: 0.0 if stack.header.convolution_kernel == ("SOFT",) else 1.0)
     second = Preference("agent", lambda stack: 0.0 if stack.header.contrast_bolus_agent else 1.0)

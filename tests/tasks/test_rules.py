@@ -151,9 +151,19 @@ def test_attenuation_ct_goes_behind_a_diagnostic_one() -> None:
     assert ranked("lung_ct", attenuation, diagnostic) == [3, 2]
 
 
-def test_enhanced_goes_before_plain_when_plain_is_allowed() -> None:
-    plain = make_stack(convolution_kernel=("SOFT",))
-    enhanced = make_stack(series_number=3, contrast_bolus_route="IV")
+def test_attenuation_ct_goes_behind_a_diagnostic_one_of_more_open_questions() -> None:
+    attenuation = make_stack(body_part_examined="CHEST", count=300, series_description="CTAC")
+    diagnostic = make_stack(series_number=3, body_part_examined="CHEST", count=30, image_type=())
+    assert ranked("lung_ct", attenuation, diagnostic) == [3, 2]
+    assert ranked("lung_ct", attenuation) == [2]
+
+
+@pytest.mark.parametrize("open_question", [{}, {"image_type": (), "body_part_examined": ""}])
+def test_enhanced_goes_before_plain_when_plain_is_allowed(open_question: dict[str, object]) -> None:
+    plain = make_stack(convolution_kernel=("SOFT",), body_part_examined="ABDOMEN")
+    enhanced = make_stack(
+        series_number=3, contrast_bolus_route="IV", **{"body_part_examined": "ABDOMEN", **open_question}
+    )
     chosen = selection.choose(make_study(plain, enhanced), kidney.RULES_WITH_NON_CONTRAST)
     assert [one.stacks["ct"].header.series_number for one in chosen] == [3, 2]
 
@@ -197,3 +207,26 @@ def test_subtraction_and_localizer_of_the_liver_are_refused() -> None:
     subtraction = t1(8, image_type=("DERIVED", "PRIMARY", "M", "SUB"))
     localizer = t1(1, series_description="localizer")
     assert ranked("liver_mr", subtraction, localizer, t1(4)) == [4]
+
+
+@pytest.mark.parametrize("description", ["t1_vibe_dyn_SUB", "SUB MIP", "t1_vibe_MIP"])
+def test_subtraction_of_the_liver_that_calls_itself_original_is_refused(description: str) -> None:
+    assert ranked("liver_mr", t1(8, series_description=description), t1(4)) == [4]
+
+
+def test_kidney_series_before_contrast_is_refused_by_its_phase() -> None:
+    phases = [
+        make_stack(series_number=number, contrast_bolus_agent="ISOVUE", split=(("ContrastBolusAgentPhase", phase),))
+        for number, phase in ((2, "PRE_CONTRAST"), (3, "PORTAL_VENOUS"))
+    ]
+    assert ranked("kidney", *phases) == [3]
+
+
+def test_kidney_series_whose_words_alone_deny_contrast_goes_last() -> None:
+    plain = make_stack(contrast_bolus_agent="ISOVUE", series_description="Abdomen nativ", convolution_kernel=("SOFT",))
+    assert ranked("kidney", plain, make_stack(series_number=3, contrast_bolus_agent="ISOVUE")) == [3, 2]
+
+
+def test_kidney_series_whose_attributes_contradict_each_other_is_refused() -> None:
+    odd = make_stack(contrast_bolus_route="IV", contrast_bolus_agent="NONE")
+    assert ranked("kidney", odd, make_stack(series_number=3, contrast_bolus_agent="ISOVUE")) == [3]
