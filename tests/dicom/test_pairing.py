@@ -152,7 +152,7 @@ def test_of_two_pets_the_one_with_fewer_open_questions_goes_first() -> None:
 def test_a_leading_preference_of_either_role_outranks_fewer_open_questions(role: str, lowest: int) -> None:
     low = Preference("low number", lambda stack: stack.header.series_number or 0)
     rules = tuple(replace(rule, leading=(low,)) if rule.role == role else rule for rule in RULES)
-    other = {"frame_of_reference_uid": "2.25.6"}
+    other: dict[str, Any] = {"frame_of_reference_uid": "2.25.6"}
     stacks = (pet(1, **other), pet(4), ct(9)) if role == "pet" else (pet(1), ct(2, **other), ct(9))
     chosen = pairing.choose(make_study(*stacks), rules, PAIR, register=True)[0]
     assert chosen.stacks[role].header.series_number == lowest

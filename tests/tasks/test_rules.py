@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_attenuation_ct_goes_behind_a_diagnostic_one_of_more_open_questions() ->
 
 
 @pytest.mark.parametrize("open_question", [{}, {"image_type": (), "body_part_examined": ""}])
-def test_enhanced_goes_before_plain_when_plain_is_allowed(open_question: dict[str, object]) -> None:
+def test_enhanced_goes_before_plain_when_plain_is_allowed(open_question: dict[str, Any]) -> None:
     plain = make_stack(convolution_kernel=("SOFT",), body_part_examined="ABDOMEN")
     enhanced = make_stack(
         series_number=3, contrast_bolus_route="IV", **{"body_part_examined": "ABDOMEN", **open_question}
