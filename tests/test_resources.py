@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 from aimi.engine import ensemble
+from aimi.engine.gpu_memory import MOST, GpuNeed, gpu_need
 from aimi.engine.isotropic import shape_at
 from aimi.engine.network import network_of
 from aimi.engine.plans import Plans, read_plans_v1, read_plans_v2
+from aimi.engine.preprocessing import uncropped
 from aimi.engine.resampling import Shape
 from tools import made_models
 from tools.measure_resources import CASES, MARGIN, RESULTS, ROOT, Use
@@ -20,8 +22,8 @@ MEASURED: dict[str, dict[str, Any]] = json.loads(RESULTS.read_bytes())["cpu"]
 GIB = 1 << 30
 
 
-def requested(task: str) -> int:
-    memory = yaml.safe_load((ROOT / "apps" / task / "app.yaml").read_text())["resources"]["memory"]
+def requested(task: str, resource: str = "memory") -> int:
+    memory: str = yaml.safe_load((ROOT / "apps" / task / "app.yaml").read_text())["resources"][resource]
     return int(memory.removesuffix("Gi"))
 
 
@@ -73,6 +75,22 @@ def test_page_and_card_say_what_was_measured_and_is_asked_for(task: str) -> None
     card = " ".join((ROOT / "apps" / task / "README.md").read_text().split())
     assert f"{peak} GiB at its peak" in card
     assert re.search(rf"asks for {requested(task)}Gi", card)
+
+
+def gpu_need_and_sums(task: str, use: Use) -> tuple[GpuNeed, int]:
+    plans, given = plans_of(use), given_of(task, use)
+    grid = uncropped(given.run_shape, given.run_spacing, plans).network_shape
+    return gpu_need(network_of(plans)), 4 * plans.heads * math.prod(map(max, grid, plans.patch))
+
+
+def test_gpu_memory_that_is_asked_for_is_what_the_estimate_allows_and_the_page_says() -> None:
+    assert {requested(task, "gpuMemory") for task in CASES} == {math.ceil(MOST / GIB)}
+    both = [gpu_need_and_sums(task, use) for task, case in CASES.items() for use in case.models]
+    page = " ".join((ROOT / "docs" / "map.md").read_text().split())
+    assert f"the largest model needs {max(need.total for need, _ in both) / GIB:.1f} GiB of GPU memory" in page
+    kept = [sums for need, sums in both if need.leaves_room(sums, free=MOST)]
+    assert f"at most {max(kept) / GIB:.1f} GiB for the studies above" in page
+    assert f"the {max(sums for _, sums in both) / GIB:.1f} GiB of TotalSegmentator's 25 outputs" in page
 
 
 def test_no_application_shares_memory_between_processes() -> None:
