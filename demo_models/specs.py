@@ -30,6 +30,7 @@ class Spec:
     features, convolutions, up_convolutions : of the network, stage by stage.
     epochs, iterations : length of the training; the learning rate falls from epoch to epoch.
     cycles : how many times over, each beginning anew with the whole learning rate.
+    mirror : axes of the patch along which training flips at random; prediction is never mirrored.
     components : of the union of labels that are kept when the model is scored; 0 keeps all.
     """
 
@@ -50,6 +51,7 @@ class Spec:
     iterations: int = 10
     cycles: int = 1
     learning_rate: float = 3e-3
+    mirror: tuple[int, ...] = ()
     components: int = 1
 
 
@@ -66,11 +68,13 @@ def _spec(
 
 _CT = {"channels": ("CT",), "roles": ("ct",)}
 _LIVER = {"cases": 64, "spacing": (5.0, 5.0, 5.0), "patch": (40, 56, 56)}
-_KIDNEY = {"cases": 64, "spacing": (4.4, 4.2, 4.2), "patch": (40, 56, 56), "epochs": 70, "cycles": 2}
+_DEEPER = {"convolutions": (1, 2, 2, 2), "up_convolutions": (2, 2, 1)}
+_KIDNEY = {"cases": 128, "spacing": (4.4, 4.2, 4.2), "patch": (40, 56, 56), "epochs": 160, "mirror": (2,), **_DEEPER}
 _LUNGS = {"cases": 32, "spacing": (5.0, 5.0, 5.0), "patch": (48, 56, 56), "epochs": 20}
-_NODULES = {"cases": 64, "spacing": (3.0, 3.0, 3.0), "patch": (48, 56, 56), "epochs": 42, "cycles": 2}
+_NODULES = {"cases": 128, "spacing": (3.0, 3.0, 3.0), "patch": (48, 56, 56), "epochs": 100, "mirror": (0, 1, 2)}
+_NODULES |= _DEEPER
 _PROSTATE = {"cases": 64, "spacing": (3.0, 1.8, 1.8), "patch": (24, 64, 64), "cycles": 2}
-_PET = {"cases": 40, "spacing": (4.0, 4.46, 4.46), "patch": (56, 56, 56), "epochs": 40, "cycles": 2}
+_PET = {"cases": 40, "spacing": (4.0, 4.46, 4.46), "patch": (56, 56, 56), "epochs": 80, "mirror": (2,), **_DEEPER}
 _REGION = {"cases": 24, "spacing": (6.0, 6.0, 6.0), "patch": (56, 56, 56)}
 
 SPECS: Mapping[str, Spec] = MappingProxyType(
