@@ -45,11 +45,11 @@ def require_fitting_options(job: Job) -> None:
     if options.region is not None and task.region is None:
         raise UsageError(f"{task.name} needs no region.", "Leave out --region.")
     if options.region == _OWN and task.region is not None:
-        own = {classes.ANATOMY.get(name, 0) for name in task.models[-1].labels}
+        last = plan_of(job)[-1]
+        own = {classes.ANATOMY.get(name, 0) for name in last.shown}
         if not own & set(task.region.required[job.rule_set]):
             raise UsageError(
-                f"The labels of {task.models[-1].name} do not show what {job.rule_set} of {task.name} needs.",
-                _named(job),
+                f"The labels of {last.spec.name} do not show what {job.rule_set} of {task.name} needs.", _named(job)
             )
     if task.pair is None and (options.register or options.allow_partial_ct):
         raise UsageError(f"{task.name} takes one series.", "Leave out --register and --allow-partial-ct.")
@@ -136,7 +136,8 @@ def _read_region(job: Job, path: Path) -> LabelMap:
             "Name one that was made from this study.",
         )
     numbers = [classes.anatomy_of(mask.segment) for mask in found.masks]
-    if job.task.region is not None and not set(numbers) & set(job.task.region.required[job.rule_set]):
+    shown = {number for number, one in zip(numbers, found.masks, strict=True) if one.mask.any()}
+    if job.task.region is not None and not shown & set(job.task.region.required[job.rule_set]):
         raise InputError("The segmentation shows none of what findings are judged against.", _named(job))
     unknown = sum(number == 0 for number in numbers)
     if unknown:

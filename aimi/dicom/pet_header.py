@@ -43,6 +43,7 @@ class PetHeader:
     injection_time_s : Radiopharmaceutical Start Time, seconds since midnight.
     series : Series Date and Time.
     ge_scan : GE's own scan date and time.
+    injections : items of Radiopharmaceutical Information Sequence; dose, half-life and injection are the first's.
     """
 
     units: str
@@ -58,6 +59,7 @@ class PetHeader:
     injection_time_s: float | None
     series: datetime | None
     ge_scan: datetime | None
+    injections: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ def _views_of(stack: Stack, index: int) -> tuple[Values, ...]:
 
 
 def _parse_header(view: Values) -> PetHeader:
-    tracer = next(iter(view.items("RadiopharmaceuticalInformationSequence")), None)
+    tracers = view.items("RadiopharmaceuticalInformationSequence")
+    tracer = tracers[0] if tracers else None
     zone = view.text("TimezoneOffsetFromUTC")
     ge_scan = (view.private(*_GE_SCAN_MOMENT) or b"").decode("ascii", "replace").strip(" \0")
     return PetHeader(
@@ -146,6 +149,7 @@ def _parse_header(view: Values) -> PetHeader:
         injection_time_s=None if tracer is None else tracer.seconds("RadiopharmaceuticalStartTime"),
         series=_combined(view.text("SeriesDate"), view.seconds("SeriesTime")),
         ge_scan=_moment(ge_scan, zone),
+        injections=len(tracers),
     )
 
 

@@ -231,6 +231,10 @@ def _weight(header: PetHeader) -> float:
 
 
 def _dose(header: PetHeader) -> float:
+    if header.injections > 1:
+        raise _NoSuvError(
+            f"The header tells of {header.injections} injections; which one the image shows is not known."
+        )
     if not header.dose_bq:
         raise _NoSuvError("The injected dose is missing.")
     if not _DOSE_MBQ[0] <= header.dose_bq / _BQ_PER_MBQ <= _DOSE_MBQ[1]:

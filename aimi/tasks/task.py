@@ -181,6 +181,13 @@ class Planned:
     place: ModelSpec
     spec: ModelSpec
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Names of the place's labels that can come out: all where there are as many, else those of equal name."""
+        if len(self.place.labels) == len(self.spec.labels):
+            return self.place.labels
+        return tuple(name for name in self.place.labels if name in self.spec.labels)
+
 
 def rule_set_of(task: Task, rule_set: str | None) -> str:
     """Give the rule set in force: the one asked for, or the task's first.

@@ -137,6 +137,7 @@ def test_later_scans_have_larger_factors_by_the_decay(hours: float) -> None:
         ({"weight_kg": 400.1}, "weight lies outside"),
         ({"dose_bq": 5001e6}, "5001 MBq as written, lies outside 1 to 5000 MBq"),
         ({"dose_bq": 0.9e6}, "lies outside 1 to 5000 MBq"),
+        ({"injections": 2}, "2 injections; which one the image shows is not known"),
         ({"half_life_s": None}, "half-life is missing"),
         ({"half_life_s": 0.0}, "half-life is missing"),
         ({"half_life_s": 109.77}, "half-lives between injection and scan are implausible"),
@@ -239,3 +240,10 @@ def test_a_date_time_with_an_offset_is_brought_to_the_zone_of_the_data_set(tmp_p
     made = Made(np.zeros((8, 4, 4), np.int16), modality="PT", attributes=attributes)
     header = read_pet_headers(stack_of(write_made(tmp_path, made))).header
     assert header.injection == datetime(2020, 1, 1, 12, 1, 0, 500000)
+    assert header.injections == 1
+
+
+def test_every_injection_is_counted(tmp_path: Path) -> None:
+    attributes = {"RadiopharmaceuticalInformationSequence": [pydicom.Dataset(), pydicom.Dataset()]}
+    made = Made(np.zeros((8, 4, 4), np.int16), modality="PT", attributes=attributes)
+    assert read_pet_headers(stack_of(write_made(tmp_path, made))).header.injections == 2

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 
 from aimi import model_runs, pipeline
+from aimi.errors import UsageError
 from aimi.options import RunOptions
 from tests.end_to_end import roads
 from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, TUMOR_MODEL, make_pet_ct_models
@@ -101,6 +102,14 @@ def test_a_region_of_another_frame_of_reference_is_refused(tmp_path: Path, model
     assert (end.status, "another frame of reference" in end.message) == (4, True)
 
 
+def test_a_region_whose_organs_have_no_voxels_is_refused(tmp_path: Path, models: Models) -> None:
+    seg = pydicom.dcmread(run(tmp_path / "first", models).folder / "lung_pet_ct.seg.dcm")
+    seg.PixelData = bytes(len(seg.PixelData))
+    seg.save_as(tmp_path / "empty.dcm")
+    end = run(tmp_path / "second", models, region=str(tmp_path / "empty.dcm"))
+    assert (end.status, "shows none" in end.message) == (4, True)
+
+
 def test_a_region_that_shows_no_breast_is_refused(tmp_path: Path, models: Models) -> None:
     seg = run(tmp_path / "first", models).folder / "lung_pet_ct.seg.dcm"
     end = run(tmp_path / "second", models, task=BREAST_PROOF, region=str(seg))
@@ -172,6 +181,15 @@ def test_options_of_pairs_are_wrong_usage_for_one_series(options: dict[str, Any]
 )
 def test_a_region_that_cannot_be_is_wrong_usage(task: Any, options: dict[str, Any], tmp_path: Path) -> None:
     assert roads.run("command", task, tmp_path, tmp_path / "out", None, RunOptions(**options)).status == 2
+
+
+def test_a_demo_model_without_organs_cannot_give_the_region(tmp_path: Path) -> None:
+    from aimi.paired import require_fitting_options
+    from aimi.tasks import get
+
+    job = roads.make_job(get("lung_pet_ct"), tmp_path, None, RunOptions(region="own"), demo=True)
+    with pytest.raises(UsageError, match="DEMO-pet-ct-tumor do not show"):
+        require_fitting_options(job)
 
 
 def test_organ_labels_of_the_tumor_model_are_the_region_on_request(tmp_path: Path, models: Models) -> None:
