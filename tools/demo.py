@@ -31,7 +31,7 @@ LEAST: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "breast": {"FDG-Avid Tumor": 0.85},
     }
 )
-"""Dice that the demo models reach, by task and segment; tests and ``benchmarks.demo`` hold them to it."""
+"""Dice asked of the demo models, by task and segment: tests ask it of one sample, ``benchmarks.demo`` of every one."""
 
 
 def dice(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
