@@ -1,8 +1,9 @@
 """One way to run a model on one case, in a process of its own: stage times, CPU time and peak memory.
 
-``python -m benchmarks.engine_runs WAY FOLDER`` reads ``model`` (a v2 folder), ``imported`` (the same model imported),
-``case.npy`` and ``case.json`` below the folder, writes ``WAY.npy`` (labels) and prints one line of JSON. Loading
-(imports, reading weights, conversion, compilation and a first tile) is counted apart for every way.
+``python -m benchmarks.engine_runs WAY FOLDER FOLDS`` reads ``model`` (a v2 folder), ``imported`` (the same model
+imported), ``case.npy`` and ``case.json`` below the folder, runs the first folds, writes ``WAY.npy`` (labels) and prints
+one line of JSON. Loading (imports, reading weights, conversion, compilation and a first tile) is counted apart for
+every way.
 """
 
 # ruff: noqa: PLC0415 - each way pays for its own imports only
@@ -28,7 +29,8 @@ Timed = Callable[[str], contextlib.AbstractContextManager[None]]
 
 
 class _Times:
-    def __init__(self) -> None:
+    def __init__(self, folds: int) -> None:
+        self.folds = tuple(range(folds))
         self.seconds: dict[str, float] = {}
         self.loaded_cpu = time.process_time()
 
@@ -50,9 +52,9 @@ def run_ours(folder: Path, timed: _Times, precision: str = "f32") -> npt.NDArray
     from aimi.engine.orientation import Orientation
     from aimi.image import Image
 
-    array, spacing, folds = _read_case(folder)
+    array, spacing = _read_case(folder)
     with timed("loading"):
-        options = Options(orientation=Orientation.ITK, folds=folds, device="cpu", precision=precision)
+        options = Options(orientation=Orientation.ITK, folds=timed.folds, device="cpu", precision=precision)
         model = load(open_folder(folder / "imported"), options)
         model.live.function(0)
     affine = np.zeros((4, 4))
@@ -135,8 +137,7 @@ def _load_stock(folder: Path, timed: _Times, *, compiled: bool = False) -> Any: 
         predictor = nnUNetPredictor(
             use_mirroring=False, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False
         )
-        _, _, folds = _read_case(folder)
-        predictor.initialize_from_trained_model_folder(str(folder / "model"), folds, "checkpoint_final.pth")
+        predictor.initialize_from_trained_model_folder(str(folder / "model"), timed.folds, "checkpoint_final.pth")
         if compiled:
             with torch.inference_mode():
                 predictor.network(torch.zeros((1, 1, *predictor.configuration_manager.patch_size)))
@@ -148,7 +149,7 @@ def _run_stock_stages(folder: Path, predictor: Any, timed: _Times, network: Any)
     from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
-    array, spacing, _ = _read_case(folder)
+    array, spacing = _read_case(folder)
     properties: dict[str, Any] = {"spacing": list(spacing)}
     plans, configuration = predictor.plans_manager, predictor.configuration_manager
     with timed("preprocessing"):
@@ -165,10 +166,10 @@ def _run_stock_stages(folder: Path, predictor: Any, timed: _Times, network: Any)
     return np.asarray(labels, np.uint8)
 
 
-def _read_case(folder: Path) -> tuple[npt.NDArray[np.int16], tuple[float, float, float], tuple[int, ...]]:
+def _read_case(folder: Path) -> tuple[npt.NDArray[np.int16], tuple[float, float, float]]:
     case = json.loads((folder / "case.json").read_text())
     first, second, third = case["spacing"]
-    return np.load(folder / "case.npy"), (first, second, third), tuple(case["folds"])
+    return np.load(folder / "case.npy"), (first, second, third)
 
 
 WAYS: dict[str, Callable[[Path, _Times], npt.NDArray[np.uint8]]] = {
@@ -182,9 +183,9 @@ WAYS: dict[str, Callable[[Path, _Times], npt.NDArray[np.uint8]]] = {
 """Each way to run a model by its name in the results."""
 
 
-def main(way: str, folder: Path) -> None:
+def main(way: str, folder: Path, folds: int) -> None:
     """Run one way and print its measures."""
-    timed = _Times()
+    timed = _Times(folds)
     warnings.simplefilter("ignore")
     with contextlib.redirect_stdout(io.StringIO()):
         labels = WAYS[way](folder, timed)
@@ -196,4 +197,4 @@ def main(way: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

@@ -16,6 +16,7 @@ FAILED = {"failed": "MemoryError"}
 def run(seconds: float) -> dict[str, Any]:
     return {
         "seconds": {"loading": 1.0, "preprocessing": 0.0, "network": seconds, "export": 0.0},
+        "folds": 2,
         "cpu_seconds": seconds,
         "peak_bytes": int(seconds),
     }
