@@ -117,13 +117,26 @@ _MADE_FROM_OTHERS: Mapping[str, frozenset[str]] = MappingProxyType(
             "perfusion cbf cbv mtt ttp tmax rcbf rcbv permeability velocity ktrans std_deviation division t1_map"
             " t2_map r2_map fat_fraction difference"
         ),
+        "a map of materials or an image without one of them": vocabulary(
+            "vnc virtual_non_contrast virtual_noncontrast virtual_unenhanced iodine mat_specific mat_removed"
+            " mat_fractional mat_value_based mat_modified eff_atomic_num electron_density zeff"
+        ),
         "a page of text or a screen": vocabulary(
             "screen_save screen dose dose_info report protocol result text snapshot"
         ),
     }
 )
-"""Image Type values 3 and on (PS3.3 C.8.2.1.1.1, C.8.15.2.1.1 and vendors' own words), by what they mean."""
+"""Image Type values 3 and on (PS3.3 C.8.2.1.1.1, C.8.15.2.1.1 and vendors' own words), by what they mean.
 
+A virtual monoenergetic image (VMI) is none of them: it shows all materials in HU, as a CT at one energy would.
+"""
+
+_NAMED_MAPS = vocabulary(
+    "vnc virtual_non_contrast virtual_noncontrast virtual_unenhanced iodine_map iodine_overlay iodine_density"
+    " iodine_image iodine_images iodine_water water_iodine iodine_no_water iodinenowater iodkarte electron_density"
+    " z_effective effective_z zeff"
+)
+"""Names of images of materials in descriptions, where iodine alone may be the contrast agent."""
 
 _COMPONENTS = frozenset({"P", "PHASE", "PHASE MAP", "I", "IMAGINARY", "FIELD_MAP", "B0_MAP", "B1_MAP"})
 """Whole values of an MR's Image Type that are neither magnitude nor real (PS3.3 C.8.13.3.1.1, vendors)."""
@@ -162,7 +175,7 @@ def original() -> Test:
         origin = tuple(value.upper() for value in header.image_type[:2])
         if origin == ("ORIGINAL", "PRIMARY"):
             return Outcome.PASS, "Its images are original."
-        if names(header.series_description, REFORMAT):
+        if names(header.series_description, REFORMAT | _NAMED_MAPS):
             return Outcome.FAIL, "Its description names a reformat, a projection, a map or a page of text."
         said = "says derived or secondary, without saying how" if origin else "is absent"
         return Outcome.UNKNOWN, f"Its Image Type {said}: its images may not be original."

@@ -116,6 +116,11 @@ def test_planes_are_preferred_in_the_order_given() -> None:
         ("DERIVED", "SECONDARY", "SCREEN SAVE"),
         ("DERIVED", "SECONDARY", "DOSE_INFO"),
         ("DERIVED", "SECONDARY", "csa mpr"),
+        ("DERIVED", "PRIMARY", "AXIAL", "VNC"),
+        ("DERIVED", "SECONDARY", "AXIAL", "IODINE"),
+        ("ORIGINAL", "PRIMARY", "AXIAL", "MAT_SPECIFIC"),
+        ("DERIVED", "PRIMARY", "AXIAL", "MAT_REMOVED"),
+        ("DERIVED", "PRIMARY", "AXIAL", "ELECTRON_DENSITY"),
     ],
 )
 def test_image_made_from_others_is_not_original(image_type: tuple[str, ...]) -> None:
@@ -138,6 +143,24 @@ def test_derived_or_secondary_alone_is_unknown(image_type: tuple[str, ...]) -> N
     assert outcome(criteria.original(), make_stack(image_type=image_type)) is UNKNOWN
     named = make_stack(image_type=image_type, series_description="MPR thick")
     assert outcome(criteria.original(), named) is FAIL
+
+
+@pytest.mark.parametrize(
+    "description", ["DE_Abdomen VNC", "Iodine Density 2.0", "WATER(IODINE)", "Virtual Non-Contrast"]
+)
+def test_map_of_materials_is_told_by_its_description_where_image_type_says_derived(description: str) -> None:
+    stack = make_stack(image_type=("DERIVED", "SECONDARY", "AXIAL"), series_description=description)
+    assert outcome(criteria.original(), stack) is FAIL
+
+
+@pytest.mark.parametrize("value", ["VMI", "MONOENERGETIC"])
+def test_monoenergetic_image_may_be_annotated(value: str) -> None:
+    assert outcome(criteria.original(), make_stack(image_type=("DERIVED", "PRIMARY", "AXIAL", value))) is UNKNOWN
+
+
+def test_iodine_as_the_agent_names_no_map() -> None:
+    stack = make_stack(image_type=("DERIVED", "SECONDARY"), series_description="iodine contrast, portal")
+    assert outcome(criteria.original(), stack) is UNKNOWN
 
 
 def test_image_type_outranks_the_description() -> None:
