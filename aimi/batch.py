@@ -3,7 +3,8 @@
 A study may hold several series that a task annotates; the published liver annotations have up to nine of one study. The
 results are ``TASK-1``, ``TASK-2``, ... in the order in which the series were ranked, written together or not at all,
 with ``TASK.report.json`` as the account of all. A series that suits but has a defect refuses the whole run, as it
-would refuse a run of its own.
+would refuse a run of its own. A series that is there only for want of better ones (the attenuation CT of a PET) is
+annotated only where there are none.
 """
 
 import hashlib
@@ -14,7 +15,9 @@ from typing import Any
 
 from aimi import outputs, pipeline
 from aimi.dicom import selection as selecting
+from aimi.dicom.selection import Selection
 from aimi.errors import AlreadyDoneError, OutputError
+from aimi.image import Note
 from aimi.output_place import OutputPlace, PartPlace
 from aimi.pipeline import Job
 from aimi.run_record import RunRecord
@@ -42,7 +45,7 @@ def annotate(job: Job, place: OutputPlace, source: Path, one: Callable[[Job], di
         return one(job)
     place.prepare()
     study = pipeline.read_study(job, source)
-    selections = pipeline.choose_all(job, study)
+    selections = _wanted(job, pipeline.choose_all(job, study))
     for rank in range(len(selections)):
         selecting.require_sound(selections[rank:])
     parts, reports = [], []
@@ -58,6 +61,20 @@ def annotate(job: Job, place: OutputPlace, source: Path, one: Callable[[Job], di
     if len(reports) < len(parts):
         _require_all_done(place, len(parts))
     return _written(job, place, parts, reports)
+
+
+def _wanted(job: Job, selections: Sequence[Selection]) -> Sequence[Selection]:
+    """Give the selections, best first, without those that are there only for want of better ones."""
+    deciding = [(rule.role, one.key) for rule in job.task.rules for one in rule.leading if one.decides]
+
+    def values(selection: Selection) -> list[float]:
+        return [key(selection.stacks[role]) for role, key in deciding]
+
+    wanted = [one for one in selections if values(one) == values(selections[0])]
+    left = len(selections) - len(wanted)
+    if left:
+        job.record.note(Note("left-out", f"{left} more series would suit if no better ones did; they were left out."))
+    return wanted
 
 
 def _require_all_done(place: OutputPlace, count: int) -> None:

@@ -85,10 +85,17 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A named key: the stack with the smaller value goes first. NaN is not a value."""
+    """A named key: the stack with the smaller value goes first. NaN is not a value.
+
+    Parameters
+    ----------
+    decides : a stack with a larger value is annotated only where none with a smaller one suits, even where every
+        series that suits is wanted; only of use among the leading preferences.
+    """
 
     name: str
     key: Callable[[Stack], float]
+    decides: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Every series that suits, one result each: together or not at all, by both roads."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aimi.dicom import ct_criteria
 from aimi.options import RunOptions
 from tests.end_to_end import roads
 from tests.end_to_end.threshold_task import PROOF, make_models
@@ -64,6 +66,36 @@ def test_both_roads_give_the_same_objects(study: Path, models: Path, tmp_path: P
     ends = [roads.run(road, PROOF, study, tmp_path / road, models, ALL) for road in roads.ROADS]
     found = [{name: data for name, data in contents(end.folder).items() if "report" not in name} for end in ends]
     assert found[0] == found[1]
+
+
+def write_described(study: Path, descriptions: dict[int, str]) -> None:
+    for series, description in descriptions.items():
+        made = Made(np.full((9, 12, 10), 600, np.int16), spacing=SPACING, series=series)
+        slices = make_slices(made)
+        for one in slices:
+            one.SeriesDescription = description
+        write_series(study / str(series), slices)
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "expected"),
+    [
+        ({2: "CTAC 3.75", 3: "CHEST", 4: "CHEST LUNG"}, [3, 4]),
+        ({2: "CTAC 3.75", 3: "CT WB 5.0"}, [2, 3]),
+        ({2: "CHEST", 3: "CTAC 3.75"}, [2]),
+    ],
+)
+def test_the_attenuation_ct_is_annotated_only_where_it_is_all_there_is(
+    descriptions: dict[int, str], expected: list[int], models: Path, tmp_path: Path
+) -> None:
+    write_described(tmp_path / "study", descriptions)
+    task = replace(PROOF, rules=(replace(PROOF.rules[0], leading=(ct_criteria.diagnostic_first(),)),))
+    end = roads.run("command", task, tmp_path / "study", tmp_path / "out", models, ALL)
+    assert end.status == 0
+    summary = json.loads((end.folder / "proof.report.json").read_bytes())
+    assert sorted(one["chosen"]["image"]["series_number"] for one in summary["results"]) == expected
+    left = [note["sentence"] for note in summary["notes"] if note["code"] == "left-out"]
+    assert bool(left) == (len(expected) < len(descriptions))
 
 
 @pytest.mark.parametrize("road", roads.ROADS)
