@@ -51,7 +51,7 @@ class Interruption:
         try:
             for clean_up in self._clean_ups:
                 clean_up()
-            logger.error("Interrupted by %s: no result was left.", name)
+            logger.error("Interrupted by %s: what was not finished is removed.", name)
             sys.stderr.flush()
         finally:
             os._exit(_SHELL_OFFSET + int(number))
