@@ -117,6 +117,7 @@ def _engine_options(job: Job, found: FoundModel, precision: str) -> ensemble.Opt
         precision=precision,
         max_memory=options.max_memory,
         resample_mm=found.spec.resample_mm,
+        union=not found.spec.labels_are_certain,
         step=found.spec.step,
     )
 

@@ -8,6 +8,7 @@ three tensors for each one that it stores, and half of it is the optimizer's.
 
 import hashlib
 import json
+import mmap
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ __all__ = [
     "Weights",
     "file_sha256",
     "fold_file",
+    "forget",
     "read_checkpoint",
     "read_json",
     "read_metadata",
@@ -171,6 +173,18 @@ def _map_tensor(path: Path, entry: Mapping[str, Any], base: int) -> npt.NDArray[
     if values.nbytes != stop - start:
         raise ValueError("a tensor's size is not its shape's")
     return values
+
+
+def forget(weights: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Let the system take back the memory of what was read of mapped weights; the next use reads the file again."""
+    if not hasattr(mmap, "MADV_DONTNEED"):  # not on every system
+        return
+    for array in weights.values():
+        base: Any = array
+        while base is not None and not isinstance(base, mmap.mmap):
+            base = getattr(base, "base", None)
+        if base is not None:
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def write_weights(path: Path, weights: Mapping[str, npt.NDArray[Any]], precision: str) -> None:

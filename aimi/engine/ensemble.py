@@ -63,6 +63,7 @@ class Options:
     resample_mm : resample the image to this spacing first and the labels back by nearest neighbour, as
         TotalSegmentator does with its models; None leaves resampling to the plans.
     resample_order : of the spline by which that is done.
+    union : folds are compared and vote on having any label; for a model whose labels are not told apart.
     postprocessing : apply what a v1 folder says of it, as v1's own command does.
     """
 
@@ -76,6 +77,7 @@ class Options:
     max_memory: int | None = None
     resample_mm: float | None = None
     resample_order: int = 3
+    union: bool = False
     postprocessing: bool = False
 
 
@@ -330,7 +332,8 @@ def _run_tiles(run: _Run, region: Mask | None) -> FoldSums:
     tiling = make_tiling(geometry.network_shape, plans.patch, run.options.step, region)
 
     def label_fold(outputs: Array) -> Labels:
-        return export_labels(outputs, geometry, plans) if run.votes else pick_by_plane(outputs, plans)
+        labels = export_labels(outputs, geometry, plans) if run.votes else pick_by_plane(outputs, plans)
+        return np.minimum(labels, np.uint8(1)) if run.options.union else labels
 
     with run.clock.stage("network"):
         return run_folds(
@@ -350,9 +353,7 @@ def _outcome(run: _Run, sums: FoldSums) -> _Outcome:
     with run.clock.stage("export"):
         disagreement = fold_disagreement(sums.labels, count) if sums.labels else None
         if run.votes and sums.labels:
-            return _Outcome(
-                labels=vote(sums.labels, count), disagreement=disagreement, near_ties=None, notes=sums.notes
-            )
+            return _Outcome(vote(sums.labels, count), disagreement, None, sums.notes)
         labels = export_labels(sums.mean, run.seen.geometry, plans)
         voxels = max(1, int(np.prod(run.seen.geometry.network_shape)))
         near_ties = sum(count_near_ties(sums.mean[:, index], plans) for index in range(sums.mean.shape[1])) / voxels
@@ -412,7 +413,7 @@ def _needs(network: Network, plans: Plans, given: _Given, *, folds: int, width: 
     padded = [max(length, tile) for length, tile in zip(geometry.network_shape, plans.patch, strict=True)]
     voxels = Voxels(_count(given.shape), _count(given.run_shape), _count(padded))
     whole = bytes_of_whole(geometry, plans)
-    need = partial(need_of, network, voxels, folds=folds, bytes_per_value=width, exporting=whole)
+    need = partial(need_of, network, voxels, bytes_per_value=width, exporting=whole)
     # what a region's tiles gave is kept while further tiles run, and three masks beside it
     before = int(given.has_region)
     masks = 3 * voxels.network * before + (whole if votes else 0)  # a vote picks labels beside the network

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aimi.engine.backends import Backend, TileFunction
-from aimi.engine.checkpoint import Weights
+from aimi.engine.checkpoint import Weights, forget
 from aimi.engine.export import pick_labels
 from aimi.engine.network import Network
 from aimi.engine.plans import Plans
@@ -51,6 +51,7 @@ class LiveFold:
         if self._live is None or self._live[0] != index:
             self._live = None  # the old one goes before the new one comes
             self._live = (index, self._backend.compile(self._network, self._weights[index]))
+            forget(self._weights[index])  # the function has its own
         return self._live[1]
 
     def release(self) -> None:

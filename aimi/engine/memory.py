@@ -36,10 +36,10 @@ class Need:
     Parameters
     ----------
     image : the channels as given and as the network sees them, and the labels given back.
-    network : weights of all folds as mapped, of one as packed, live values, and what surrounds a tile.
+    network : weights of one fold as mapped and as packed, live values, and what surrounds a tile.
     sums : of the outputs, and the labels of each fold.
     preparing : what resampling takes beside the images; it is gone before the network runs.
-    exporting : weights, outputs and what picking labels of them takes; the network is gone by then.
+    exporting : outputs and what picking labels of them takes; the network is gone by then.
     """
 
     image: int
@@ -111,7 +111,6 @@ def need_of(
     network: Network,
     voxels: Voxels,
     *,
-    folds: int,
     bytes_per_value: int,
     sums: int,
     kept_labels: int,
@@ -121,7 +120,6 @@ def need_of(
 
     Parameters
     ----------
-    folds : how many are run: the weights of each stay mapped.
     bytes_per_value : of the network's values, 4 or 2.
     sums : number of sums of all outputs that are held at once.
     kept_labels : labels of folds that are kept, in voxels.
@@ -133,10 +131,10 @@ def need_of(
     seen = voxels.network * network.channels * _FLOAT
     return Need(
         image=voxels.image * (network.channels * _FLOAT + 1) + seen,
-        network=(folds + 1) * weights + live_values(network) * bytes_per_value + around + _RUNTIME,
+        network=2 * weights + live_values(network) * bytes_per_value + around + _RUNTIME,
         sums=voxels.network * _FLOAT * network.heads * sums + kept_labels,
         preparing=voxels.resampled * (network.channels * _FLOAT + 1) + voxels.network * _FLOAT,
-        exporting=folds * weights + voxels.network * _FLOAT * network.heads + kept_labels + exporting,
+        exporting=voxels.network * _FLOAT * network.heads + kept_labels + exporting,
     )
 
 

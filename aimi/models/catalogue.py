@@ -53,7 +53,7 @@ class ModelSpec:
     sha256 : of that archive, where it is known.
     generation : 1 for weights of nnU-Net v1 (all published ones), 2 for v2.
     labels_are_certain : False where sources contradict each other on the labels and the task needs none of them
-        by itself: then a folder with another number of labels is taken, too.
+        by itself: then a folder with another number of labels is taken, too, and folds vote on the union.
     resample_mm : spacing to which the image is resampled first, as TotalSegmentator does; None for nnU-Net's own way.
     step : distance of tiles as a share of the patch; 0.5 is nnU-Net's own (``tile_step_size`` of v2, ``step_size``
         of v1).

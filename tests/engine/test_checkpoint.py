@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from aimi.engine.checkpoint import IMPORTED, V2, fold_file, read_json, read_weights, write_weights
+from aimi.engine.checkpoint import IMPORTED, V2, Layout, fold_file, forget, read_json, read_weights, write_weights
 from aimi.engine.network import Convolution, Network
 from aimi.errors import ModelError
 
@@ -47,6 +48,40 @@ def test_stored_weights_are_read_as_written(tmp_path: Path, precision: str) -> N
     found = read_weights(fold_file(tmp_path, IMPORTED, 0), IMPORTED, NETWORK)
     for name, array in WEIGHTS.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+def resident_pages(path: Path) -> int:
+    """Give the bytes of a file that this process holds in memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    total, is_file = 0, False
+    for line in lines:
+        if line.split()[0].count("-") == 1 and not line.split()[0].endswith(":"):
+            is_file = line.endswith(str(path))
+        elif is_file and line.startswith("Rss:"):
+            total += int(line.split()[1]) << 10
+    return total
+
+
+@pytest.mark.parametrize("layout", [V2, IMPORTED])
+def test_forgotten_weights_take_no_memory_and_are_read_again(layout: Layout, tmp_path: Path) -> None:
+    large = {name: np.full((size, 1, 1, 2, 2), size, np.float32) for name, size in (("a.weight", 1 << 16),)}
+    network = replace(NETWORK, weights={name: array.shape for name, array in large.items()})
+    if layout is V2:
+        path = write_checkpoint(tmp_path, {"network_weights": {"a.weight": torch.from_numpy(large["a.weight"])}})
+    else:
+        path = fold_file(tmp_path, layout, 0)
+        write_weights(path, large, "f32")
+    found = read_weights(path, layout, network)
+    assert found["a.weight"].sum() == large["a.weight"].sum()
+    assert resident_pages(path) > 1 << 19
+    forget(found)
+    assert resident_pages(path) < 1 << 16
+    np.testing.assert_array_equal(found["a.weight"], large["a.weight"])
+
+
+def test_weights_in_memory_are_left_alone() -> None:
+    forget(WEIGHTS)
+    assert WEIGHTS["a.weight"][1, 0, 0, 1, 1] == 7
 
 
 REFUSED = {

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from aimi.engine import memory
@@ -42,33 +41,27 @@ NONE = Voxels(0, 0, 0)
 
 def test_run_of_a_large_network_needs_what_was_measured_and_up_to_a_fifth_more() -> None:
     # OpenVINO, f32, 31 M parameters, one tile of 128^3 in a process that does nothing else: 1507 MiB (measured)
-    need = need_of(LARGE, NONE, folds=1, bytes_per_value=4, sums=0, kept_labels=0)
+    need = need_of(LARGE, NONE, bytes_per_value=4, sums=0, kept_labels=0)
     assert 1 <= need.total / (1507 << 20) <= 1.2
-
-
-def test_weights_of_each_further_fold_stay_mapped() -> None:
-    one, five = (need_of(LARGE, NONE, folds=n, bytes_per_value=4, sums=1, kept_labels=0).total for n in (1, 5))
-    assert five - one == 4 * 4 * sum(np.prod(shape) for shape in LARGE.weights.values())
 
 
 def test_sums_are_of_every_output_and_labels_of_a_byte() -> None:
     grid = Voxels(0, 0, 1000)
-    none = need_of(LARGE, grid, folds=1, bytes_per_value=4, sums=0, kept_labels=0).total
-    assert need_of(LARGE, grid, folds=1, bytes_per_value=4, sums=2, kept_labels=7).total - none == 2 * 3 * 4 * 1000 + 7
+    none = need_of(LARGE, grid, bytes_per_value=4, sums=0, kept_labels=0).total
+    assert need_of(LARGE, grid, bytes_per_value=4, sums=2, kept_labels=7).total - none == 2 * 3 * 4 * 1000 + 7
 
 
 def test_resampling_a_large_image_for_a_small_network_is_the_peak() -> None:
     voxels, small = Voxels(10**9, 10**9, 10**6), make_network(16, (4, 8, 16))
-    need = need_of(small, voxels, folds=1, bytes_per_value=4, sums=1, kept_labels=0)
+    need = need_of(small, voxels, bytes_per_value=4, sums=1, kept_labels=0)
     assert need.total == 300 * 2**20 + need.image + need.preparing
     assert need.preparing == 5 * 10**9 + 4 * 10**6
 
 
 def test_picking_labels_is_the_peak_where_it_takes_more_than_the_network() -> None:
     small = make_network(16, (4, 8, 16))
-    need = need_of(small, Voxels(0, 0, 1000), folds=2, bytes_per_value=4, sums=1, kept_labels=7, exporting=10**9)
-    weights = 4 * sum(int(np.prod(shape)) for shape in small.weights.values())
-    assert need.total == 300 * 2**20 + need.image + 2 * weights + 3 * 4 * 1000 + 7 + 10**9
+    need = need_of(small, Voxels(0, 0, 1000), bytes_per_value=4, sums=1, kept_labels=7, exporting=10**9)
+    assert need.total == 300 * 2**20 + need.image + 3 * 4 * 1000 + 7 + 10**9
 
 
 def test_this_machine_says_what_is_free() -> None:

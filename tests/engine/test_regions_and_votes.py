@@ -103,6 +103,15 @@ def test_vote_keeps_what_three_of_five_folds_give(folder_of: Callable[[Case], Pa
     np.testing.assert_array_equal(label(path, replace(ITK, ensemble="vote")), expected)
 
 
+def test_vote_on_the_union_counts_folds_that_give_any_label(folder_of: Callable[[Case], Path]) -> None:
+    path = folder_of(FIVE)
+    folds = np.stack([label(path, replace(ITK, folds=(fold,))) for fold in range(5)])
+    found = label(path, replace(ITK, ensemble="vote", union=True))
+    np.testing.assert_array_equal(found, (folds > 0).sum(axis=0) >= 3)
+    by_label = label(path, replace(ITK, ensemble="vote"))
+    assert ((by_label == 0) & (found == 1)).any()  # folds that agree on foreground and not on its label
+
+
 def test_fold_disagreement_is_reported_for_several_folds(folder_of: Callable[[Case], Path]) -> None:
     model = load(open_folder(folder_of(FIVE)), ITK)
     found = predict(as_images(make_case_image(1)), model, ITK)
@@ -117,7 +126,7 @@ def test_small_memory_gives_up_the_disagreement_and_then_refuses(folder_of: Call
     model = load(open_folder(folder_of(FIVE)), ITK)
     images = as_images(np.ones((1, 20, 16, 16), np.float32), (1, 1, 1))
     voxels = Voxels(5120, 5120, 5120)
-    lean = need_of(model.network, voxels, folds=5, bytes_per_value=4, sums=1, kept_labels=0).total
+    lean = need_of(model.network, voxels, bytes_per_value=4, sums=1, kept_labels=0).total
     assert predict(images, model, replace(ITK, max_memory=lean)).fold_disagreement is None
     with pytest.raises(ResourceError, match=r"more than the 0\.\d+ GiB that are allowed"):
         predict(images, model, replace(ITK, max_memory=lean - 1))
