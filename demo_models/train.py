@@ -1,6 +1,6 @@
 """Train the demo model of a task with nnU-Net's own code on two CPU cores.
 
-    python -m demo_models.train TASK [--folds 0 1 2 3 4] [--samples-only] [--score-only] [--score-cases N]
+    python -m demo_models.train TASK [--folds 0 1 2 3 4] [--samples-only] [--score-only] [--score-cases N] [--threads N]
 
 Steps, each left out when its result is there: draw samples, fingerprint, plan, preprocess, train the folds, store
 their weights under ``demo_models/NAME``, score them on samples that training never saw. Work files lie below
@@ -28,10 +28,9 @@ from demo_models.specs import FIRST_SEED, MODELS_OF, SPECS, Spec
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = "3d_fullres"
 PLANS = "DemoPlans"
-THREADS = 2
 
 
-def prepare_environment(folder: Path) -> None:
+def prepare_environment(folder: Path, threads: int) -> None:
     """Point nnU-Net at the work folder and keep it from starting processes; before nnU-Net is imported."""
     settings = {
         "nnUNet_raw": folder / "raw",
@@ -41,7 +40,7 @@ def prepare_environment(folder: Path) -> None:
         "nnUNet_def_n_proc": "1",
         "nnUNet_compile": "f",
         "MPLBACKEND": "Agg",
-        "OMP_NUM_THREADS": str(THREADS),
+        "OMP_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",  # others may need the cores
     }
     for name, value in settings.items():
@@ -186,7 +185,6 @@ def train_fold(task: str, spec: Spec, folder: Path, fold: int) -> None:
         if epochs >= spec.epochs * spec.cycles:
             return
     os.environ["nnUNet_n_proc_DA"] = "0"  # augment in this process
-    torch.set_num_threads(THREADS)
     torch.manual_seed(fold)
     np.random.seed(fold)  # noqa: NPY002  (nnU-Net draws from numpy's global generator)
     trainer = make_trainer(task, spec, folder, fold)
@@ -226,6 +224,7 @@ def build(key: str, arguments: argparse.Namespace) -> None:
     import torch
 
     spec, folder, folds = SPECS[key], ROOT / "build" / "demo_models", arguments.folds
+    torch.set_num_threads(arguments.threads)
     sys.stdout.write(f"{spec.name}\n")
     if not arguments.score_only:
         make_raw(key, spec, folder, spec.cases)
@@ -235,7 +234,6 @@ def build(key: str, arguments: argparse.Namespace) -> None:
         for fold in folds:
             train_fold(key, spec, folder, fold)
         store(key, spec, folder, folds)
-    torch.set_num_threads(THREADS)
     trained, stored = results_folder(key, spec, folder), ROOT / "demo_models" / spec.name
     score(spec, trained, stored, folds, arguments.score_cases)
 
@@ -246,10 +244,11 @@ def main() -> None:
     parser.add_argument("task", help="a task, or one model of the table in specs.py")
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--score-cases", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=2, help="1 where two models are trained at once")
     parser.add_argument("--score-only", action="store_true")
     parser.add_argument("--samples-only", action="store_true")
     arguments = parser.parse_args()
-    prepare_environment(ROOT / "build" / "demo_models")
+    prepare_environment(ROOT / "build" / "demo_models", arguments.threads)
     for key in MODELS_OF.get(arguments.task, (arguments.task,)):
         build(key, arguments)
 
