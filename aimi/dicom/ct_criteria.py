@@ -40,28 +40,38 @@ _VENOUS_ROUTES = vocabulary(
     "iv intravenous intraven intravenos venous vein venos intravenosa intravenoso intraveineuse intraveineux"
     " endovenosa endovenoso ev intravascular intraarterial injection injected i_v intra_venous intra_arterial"
 )
-_OTHER_ROUTES = vocabulary(
-    "oral po perioral orally rectal rectally mouth enteral oraal orale peroral intrathecal p_o per_os"
-)
+_BY_MOUTH = vocabulary("oral orally orale oraal peroral perioral po p_o per_os mouth rectal rectally")
+_OTHER_ROUTES = _BY_MOUTH | vocabulary("enteral intrathecal")
 _ORAL_AGENTS = vocabulary(
-    "oral gastro gastrografin gastroview gastrolux peritrast telebrix barium readicat water wasser mannitol volumen"
-    " breeza milk readi_cat"
+    "gastro gastrografin gastroview gastrolux peritrast telebrix barium readicat water wasser mannitol volumen breeza"
+    " milk readi_cat"
 )
 _BRANDS = vocabulary(
     "omni omnipaque iohexol accupaque isovue iopamidol iopamiro solutrast ultravist iopromide iopromid visipaque"
     " iodixanol optiray ioversol iomeron iomeprol imeron oxilan ioxilan xenetix iobitridol hexabrix conray"
 )
-_VENOUS_AGENTS = _BRANDS | vocabulary("iv i_v")
-_NO_AGENT = vocabulary("no none non nil not without ohne kein keine sans sin senza sem zonder geen")
+_VENOUS_WORDS = vocabulary("iv i_v")
 _PHASES = vocabulary("arterial capillary venous portal post delayed immediate dynamic steady")
 """Defined terms of Contrast/Bolus Agent Phase (0018,9344) after injection, each by the word that tells it."""
 _BEFORE_CONTRAST = vocabulary("pre precontrast non_contrast noncontrast unenhanced native nativ")
 _NOTHING = frozenset(("0", "ml", "cc"))
+_NOT_FILLED_IN = frozenset(("na", "n a", "unk", "unknown", "unspecified", "not applicable", "not available"))
+"""Whole texts that stand where nothing was entered."""
 _NON_IONIC = re.compile(r"\bnon[\s-]+ionic\b", re.IGNORECASE)
-_DRUNK = re.compile(
-    rf"\b(?:oral|po)\s+(?:{'|'.join(_BRANDS)})\b|\b(?:{'|'.join(_BRANDS)})\s+(?:oral|po)\b", re.IGNORECASE
+_NO_ORAL = re.compile(
+    r"\b(?:no|non|not|without|w/?o|ohne|sans|sin|senza|sem|zonder|geen)[\s-]+(?:[ck]ontrast\w*\s+)?"
+    r"(?:oral\w*|oraal|po|p\.o|rectal\w*)\b(?:\s+(?:[ck]ontrast\w*|km|prep))?"
+    r"(\s*(?:/|\b(?:or|nor|oder|ou)\b)\s*i\.?v\b)?",
+    re.IGNORECASE,
 )
-"""A venous agent that was given by mouth: the words side by side, not "oral & omnipaque"."""
+"""What denies contrast by mouth, and with its group also that by vein ("no oral or IV")."""
+_BETWEEN_AGENTS = re.compile(
+    r"[;&+]|(?<!\d),|,(?!\d)|(?<=[a-z]{3})\s*/\s*(?=[a-z]{3})|\bw/(?!o\b)|\b(?:and|und|et|plus|with|mit|avec)\b",
+    re.IGNORECASE,
+)
+_BEFORE_TREATMENT = re.compile(
+    r"\bpre[\s-]+(?=op|surg|transplant|ltx|tavi|tavr|rfa|ablat|biops|tace|embol|treat|therap|chemo)", re.IGNORECASE
+)
 _ENHANCED_WORDS = vocabulary(
     "enhanced post postcontrast arterial artery art arteriell arteriel arteriele portal portalvenous portovenous"
     " venous venos veineux pv pvp hvp nephrographic nephrogenic nephro corticomedullary cortico delayed delay"
@@ -74,31 +84,32 @@ _BOTH_WORDS = vocabulary(
 )
 _PLAIN_WORDS = vocabulary(
     "unenhanced noncontrast nonenhanced precontrast native nativ natif nativo plain blanco blanc pre nect ncct noncon"
-    " w_o wo"
+    " w_o wo vnc tnc"
 ) | {
     f"{no} {what}"
     for no in ("non", "no", "without", "w o", "wo", "ohne", "sans", "sin", "senza", "sem", "zonder", "pre")
     for what in ("contrast", "con", "iv", "km", "kontrast", "kontrastmittel", "contraste", "contrasto", "enhanced")
 }
+_NO_AGENT = _PLAIN_WORDS | vocabulary("no none non nil not without ohne kein keine sans sin senza sem zonder geen")
 
 
 def contrast_of(stack: Stack) -> Contrast:
     """Give what the header says of intravenous contrast.
 
-    The phase outranks the route where it lies before contrast; the route outranks the agent, the agent words. Contrast
-    by mouth alone is none. Attributes that deny each other are contradictory; what words alone deny stays stated, for
-    attributes outrank them (DECISIONS 2.1): many scanners name the agent of the whole examination. Study descriptions
-    are not read: they name all phases.
+    The phase outranks the route where it lies before contrast; the route outranks the agent. Contrast by mouth alone is
+    none. Attributes that deny each other are contradictory. Words decide where attributes are silent. They deny what
+    route and agent state, for many scanners write these for the whole examination; a phase is of the images themselves
+    and outranks words (DECISIONS 2.1). Study descriptions are not read: they name all phases.
     """
-    stated = _contrast_by_attributes(stack)
-    words = _contrast_by_words(stack.header)
-    if stated is Contrast.INTRAVENOUS and words is Contrast.NONE:
+    phase, words = _contrast_by_phase(stack), _contrast_by_words(stack.header)
+    stated = _contrast_by_attributes(phase, stack.header)
+    if stated is Contrast.INTRAVENOUS and phase is Contrast.SILENT and words is Contrast.NONE:
         return Contrast.DENIED
     return words if stated is Contrast.SILENT else stated
 
 
-def _contrast_by_attributes(stack: Stack) -> Contrast:
-    phase, given = _contrast_by_phase(stack), _contrast_by_administration(stack.header)
+def _contrast_by_attributes(phase: Contrast, header: SeriesHeader) -> Contrast:
+    given = _contrast_by_administration(header)
     if phase is Contrast.NONE or given is Contrast.SILENT:
         return phase
     is_denied = phase is Contrast.INTRAVENOUS and given is Contrast.NONE
@@ -118,24 +129,44 @@ def _contrast_by_phase(stack: Stack) -> Contrast:
 def _contrast_by_administration(header: SeriesHeader) -> Contrast:
     route, agent = header.contrast_bolus_route, _contrast_by_agent(header.contrast_bolus_agent)
     if names(route, _VENOUS_ROUTES):
-        is_denied = agent is Contrast.NONE and not names(header.contrast_bolus_agent, _ORAL_AGENTS)
+        is_denied = agent is Contrast.NONE and not names(header.contrast_bolus_agent, _ORAL_AGENTS | _BY_MOUTH)
         return Contrast.CONTRADICTORY if is_denied else Contrast.INTRAVENOUS
     return Contrast.NONE if names(route, _OTHER_ROUTES) else agent
 
 
 def _contrast_by_agent(text: str) -> Contrast:
-    agent = _DRUNK.sub("oral", _NON_IONIC.sub("", text))
-    if not tokens(text):
+    """Give what the agent's text says: of several agents one by vein is enough; what no list knows was injected."""
+    said = _without_denial_of_oral(_NON_IONIC.sub("nonionic", text))
+    whole = " ".join(tokens(said))
+    if not whole or whole in _NOT_FILLED_IN:
         return Contrast.SILENT
-    if tokens(agent) and _NOTHING.issuperset(tokens(agent)):
+    if whole == "n":
         return Contrast.NONE
-    if names(agent, _VENOUS_AGENTS) and not names(agent, _NO_AGENT):
+    found = {_contrast_by_part(part) for part in _BETWEEN_AGENTS.split(said)}
+    if Contrast.INTRAVENOUS in found:
         return Contrast.INTRAVENOUS
-    return Contrast.NONE if names(agent, _NO_AGENT | _ORAL_AGENTS) else Contrast.INTRAVENOUS
+    return Contrast.NONE if Contrast.NONE in found else Contrast.INTRAVENOUS
+
+
+def _contrast_by_part(part: str) -> Contrast:
+    """Give what the text of one agent says; a venous agent beside a word such as "oral" was given by mouth."""
+    found = tokens(part)
+    if names(part, _NO_AGENT) or ("0" in found and _NOTHING.issuperset(found)):
+        return Contrast.NONE
+    is_drunk = names(part, _BY_MOUTH) and not names(part, _ORAL_AGENTS)
+    if names(part, _VENOUS_WORDS) or (names(part, _BRANDS) and not is_drunk):
+        return Contrast.INTRAVENOUS
+    return Contrast.NONE if names(part, _ORAL_AGENTS | _BY_MOUTH) else Contrast.SILENT
+
+
+def _without_denial_of_oral(text: str) -> str:
+    """Take out what denies contrast by mouth alone: it says nothing of that by vein."""
+    return _NO_ORAL.sub(lambda found: " no iv " if found[1] else " ", text.replace("_", " "))
 
 
 def _contrast_by_words(header: SeriesHeader) -> Contrast:
-    for text in (header.series_description, header.protocol_name):
+    for written in (header.series_description, header.protocol_name):
+        text = _BEFORE_TREATMENT.sub(" ", _without_denial_of_oral(written))
         if names(text, _BOTH_WORDS):
             continue
         if names(text, _PLAIN_WORDS):
@@ -146,12 +177,12 @@ def _contrast_by_words(header: SeriesHeader) -> Contrast:
 
 
 def contrast_enhanced() -> Test:
-    """Ask for intravenous contrast; a header that does not state any fails, and one that contradicts itself."""
+    """Ask for intravenous contrast; a header that does not state any fails, and one that denies or contradicts it."""
     told: Mapping[Contrast, tuple[Outcome, str]] = {
         Contrast.INTRAVENOUS: (Outcome.PASS, "Intravenous contrast is stated."),
         Contrast.NONE: (Outcome.FAIL, "It is without intravenous contrast."),
         Contrast.SILENT: (Outcome.FAIL, "No intravenous contrast is stated."),
-        Contrast.DENIED: (Outcome.UNKNOWN, "Contrast is stated, but its description says that there is none."),
+        Contrast.DENIED: (Outcome.FAIL, "Its description or protocol says that it is without contrast."),
         Contrast.CONTRADICTORY: (Outcome.FAIL, "Its attributes contradict each other on intravenous contrast."),
     }
     return Test("contrast", lambda stack: told[contrast_of(stack)])
@@ -159,7 +190,7 @@ def contrast_enhanced() -> Test:
 
 def contrast_first() -> Preference:
     """Prefer intravenous contrast before a silent header before none."""
-    order = (Contrast.INTRAVENOUS, Contrast.DENIED, Contrast.CONTRADICTORY, Contrast.SILENT, Contrast.NONE)
+    order = (Contrast.INTRAVENOUS, Contrast.CONTRADICTORY, Contrast.SILENT, Contrast.DENIED, Contrast.NONE)
     return Preference("intravenous contrast", lambda stack: order.index(contrast_of(stack)))
 
 
@@ -246,8 +277,8 @@ def no_attenuation_ct() -> Test:
 
 
 def diagnostic_first() -> Preference:
-    """Prefer a CT that was not made for a PET."""
-    return Preference("a diagnostic CT", lambda stack: is_attenuation_ct(stack.header))
+    """Take a CT that was made for a PET only where no other one suits."""
+    return Preference("a diagnostic CT", lambda stack: is_attenuation_ct(stack.header), decides=True)
 
 
 LUNG_EXTENT = 220.0

@@ -33,6 +33,34 @@ PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
         ({"contrast_bolus_agent": "Omni PO"}, Contrast.NONE),
         ({"contrast_bolus_agent": "Oral & Omnipaque"}, Contrast.INTRAVENOUS),
         ({"contrast_bolus_agent": "oral omnipaque, IV isovue"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "OMNIPAQUE 350 PO"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "ORAL: OMNIPAQUE"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "OMNIPAQUE 300 ORAL"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "OMNIPAQUE 350 MG/ML PO"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "OMNIPAQUE 350 PO & IV"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "OMNIPAQUE ORAL, 100,0 ML ISOVUE"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "GASTRO PO ISOVUE 370"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "ISOVUE 370 W/ ORAL"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "GASTROGRAFIN/ISOVUE"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "NO ORAL, 100CC ISOVUE"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "ISOVUE / NO ORAL"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "ISOVUE W/O ORAL CONTRAST"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "NO GASTRO, ISOVUE"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "NO ORAL"}, Contrast.SILENT),
+        ({"contrast_bolus_agent": "NO ORAL/IV"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "no oral or IV"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "NO IV, OMNIPAQUE PO"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "N"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "W/O"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "NONCONTRAST"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "UNENHANCED"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "NATIV"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "PRE"}, Contrast.NONE),
+        ({"contrast_bolus_agent": "N/A"}, Contrast.SILENT),
+        ({"contrast_bolus_agent": "NA", "series_description": "PORTAL"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "UNKNOWN"}, Contrast.SILENT),
+        ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "N/A"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "UNENHANCED"}, Contrast.CONTRADICTORY),
         ({"series_description": "ABD ORAL CONTRAST ONLY"}, Contrast.SILENT),
         ({"series_description": "ABD ORAL AND IV CONTRAST"}, Contrast.INTRAVENOUS),
         ({"contrast_bolus_agent": "ISOVUE", "series_description": "ABD ORAL CONTRAST"}, Contrast.INTRAVENOUS),
@@ -50,6 +78,14 @@ PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
         ({"study_description": "CT W CONTRAST"}, Contrast.SILENT),
         ({"contrast_bolus_agent": "OMNI", "series_description": "PRE LIVER"}, Contrast.DENIED),
         ({"contrast_bolus_route": "IV", "series_description": "Abdomen nativ"}, Contrast.DENIED),
+        ({"contrast_bolus_agent": "OMNI", "series_description": "ABD W/O"}, Contrast.DENIED),
+        ({"contrast_bolus_agent": "OMNI", "protocol_name": "ABD NON-CONTRAST"}, Contrast.DENIED),
+        ({"contrast_bolus_route": "IV", "series_description": "DE_ABD VNC"}, Contrast.DENIED),
+        ({"contrast_bolus_agent": "OMNI", "series_description": "ABD_PRE_OP"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "OMNI", "series_description": "pre-transplant liver"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "OMNI", "series_description": "ABD_NO_ORAL"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "OMNI", "series_description": "ABD W/O ORAL CONTRAST"}, Contrast.INTRAVENOUS),
+        ({"contrast_bolus_agent": "OMNI", "series_description": "ABD NO ORAL OR IV"}, Contrast.DENIED),
         ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "NONE"}, Contrast.CONTRADICTORY),
         ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "0 ml"}, Contrast.CONTRADICTORY),
         ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "NO ORAL"}, Contrast.INTRAVENOUS),
@@ -72,7 +108,7 @@ def in_phase(phase: str, **header: Any) -> Stack:
         ("ARTERIAL", {}, Contrast.INTRAVENOUS),
         ("DELAYED", {"contrast_bolus_agent": "ISOVUE"}, Contrast.INTRAVENOUS),
         ("STEADY_STATE", {}, Contrast.INTRAVENOUS),
-        ("POST_CONTRAST", {"series_description": "nativ"}, Contrast.DENIED),
+        ("POST_CONTRAST", {"series_description": "nativ"}, Contrast.INTRAVENOUS),
         ("POST_CONTRAST\\PRE_CONTRAST", {}, Contrast.INTRAVENOUS),
         ("PRE_CONTRAST", {}, Contrast.NONE),
         ("PRE_CONTRAST", {"contrast_bolus_agent": "ISOVUE", "contrast_bolus_route": "IV"}, Contrast.NONE),
@@ -92,7 +128,7 @@ def test_phase_tells_what_route_and_agent_leave_open(phase: str, header: dict[st
         ({"contrast_bolus_route": "IV"}, PASS),
         ({"contrast_bolus_route": "ORAL"}, FAIL),
         ({}, FAIL),
-        ({"contrast_bolus_route": "IV", "series_description": "unenhanced"}, UNKNOWN),
+        ({"contrast_bolus_route": "IV", "series_description": "unenhanced"}, FAIL),
         ({"contrast_bolus_route": "IV", "contrast_bolus_agent": "NONE"}, FAIL),
     ],
 )
@@ -100,11 +136,12 @@ def test_enhanced_ct_must_state_intravenous_contrast(header: dict[str, Any], exp
     assert ct_criteria.contrast_enhanced().judge(make_stack(**header))[0] is expected
 
 
-def test_enhanced_goes_before_silent_before_plain() -> None:
+def test_enhanced_goes_before_silent_before_denied_before_plain() -> None:
     key = ct_criteria.contrast_first().key
     stacks = [make_stack(series_description=text) for text in ("portal", "CT", "native")]
+    stacks.insert(2, make_stack(series_description="native", contrast_bolus_route="IV"))
     assert sorted(map(key, stacks)) == list(map(key, stacks))
-    assert len(set(map(key, stacks))) == 3
+    assert len(set(map(key, stacks))) == 4
 
 
 @pytest.mark.parametrize(

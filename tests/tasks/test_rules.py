@@ -223,9 +223,13 @@ def test_kidney_series_before_contrast_is_refused_by_its_phase() -> None:
     assert ranked("kidney", *phases) == [3]
 
 
-def test_kidney_series_whose_words_alone_deny_contrast_goes_last() -> None:
-    plain = make_stack(contrast_bolus_agent="ISOVUE", series_description="Abdomen nativ", convolution_kernel=("SOFT",))
-    assert ranked("kidney", plain, make_stack(series_number=3, contrast_bolus_agent="ISOVUE")) == [3, 2]
+@pytest.mark.parametrize("description", ["Abdomen nativ", "PRE", "ABD W/O"])
+def test_kidney_series_whose_words_deny_the_agent_of_the_examination_is_taken_on_request_only(description: str) -> None:
+    plain = make_stack(contrast_bolus_agent="ISOVUE", series_description=description, convolution_kernel=("SOFT",))
+    enhanced = make_stack(series_number=3, contrast_bolus_agent="ISOVUE")
+    assert ranked("kidney", plain, enhanced) == [3]
+    chosen = selection.choose(make_study(plain, enhanced), kidney.RULES_WITH_NON_CONTRAST)
+    assert [one.stacks["ct"].header.series_number for one in chosen] == [3, 2]
 
 
 def test_kidney_series_whose_attributes_contradict_each_other_is_refused() -> None:
