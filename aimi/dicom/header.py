@@ -35,7 +35,8 @@ class SeriesHeader:
     """Attributes that describe a whole series or stack, for selection and ranking.
 
     Values are of the first instance in the order of SOP Instance UIDs. Times are seconds since midnight,
-    dates YYYYMMDD. The keyword of each attribute is its field name in DICOM's spelling.
+    dates YYYYMMDD. The keyword of each attribute is its field name in DICOM's spelling. Scanning sequence and sequence
+    variant of an enhanced object are in the terms of a single frame.
     """
 
     modality: str
@@ -68,6 +69,7 @@ class SeriesHeader:
     sequence_variant: tuple[str, ...]
     sequence_name: str
     mr_acquisition_type: str
+    magnetic_field_strength: float | None
     echo_time: float | None
     repetition_time: float | None
     inversion_time: float | None

@@ -48,6 +48,9 @@ _SIEMENS_B_VALUE: Final = (0x0019, "SIEMENS MR HEADER", 0x0C)
 _GE_B_VALUE: Final = (0x0043, "GEMS_PARM_01", 0x39)
 _PHILIPS_B_VALUE: Final = (0x2001, "Philips Imaging DD 001", 0x03)
 _GE_OFFSET: Final = 1_000_000_000
+_ECHOES: Final = {"SPIN": "SE", "GRADIENT": "GR"}
+_STEADY_STATES: Final = frozenset(["FREE_PRECESSION", "TRANSVERSE", "TIME_REVERSED"])
+_SPOILING: Final = frozenset(["RF", "GRADIENT", "RF_AND_GRADIENT"])
 _SAMPLES_OF_422: Final = 2
 
 
@@ -88,6 +91,12 @@ _SERIES_TAGS: Final = tuple(
         "SequenceName",
         "PulseSequenceName",
         "MRAcquisitionType",
+        "EchoPulseSequence",
+        "EchoPlanarPulseSequence",
+        "InversionRecovery",
+        "SteadyStatePulseSequence",
+        "Spoiling",
+        "MagneticFieldStrength",
         "EffectiveEchoTime",
         "EchoTime",
         "RepetitionTime",
@@ -363,10 +372,11 @@ def parse_series_header(view: Values) -> SeriesHeader:
         contrast_bolus_route=view.text("ContrastBolusRoute") or _contrast_routes(view),
         slice_thickness=view.number("SliceThickness"),
         kvp=view.number("KVP"),
-        scanning_sequence=view.texts("ScanningSequence"),
-        sequence_variant=view.texts("SequenceVariant"),
+        scanning_sequence=view.texts("ScanningSequence") or _enhanced_sequence(view),
+        sequence_variant=view.texts("SequenceVariant") or _enhanced_variant(view),
         sequence_name=view.text("SequenceName") or view.text("PulseSequenceName"),
         mr_acquisition_type=view.text("MRAcquisitionType"),
+        magnetic_field_strength=view.number("MagneticFieldStrength"),
         echo_time=_first_of(view.number("EffectiveEchoTime"), view.number("EchoTime")),
         repetition_time=view.number("RepetitionTime"),
         inversion_time=_first_of(view.number("InversionTime"), view.number("InversionTimes")),
@@ -379,6 +389,26 @@ def parse_series_header(view: Values) -> SeriesHeader:
         radiopharmaceutical_codes=_codes(tracer, "RadiopharmaceuticalCodeSequence"),
         radionuclide_codes=_codes(tracer, "RadionuclideCodeSequence"),
     )
+
+
+def _enhanced_sequence(view: Values) -> tuple[str, ...]:
+    """Give the terms of Scanning Sequence for the attributes of an enhanced MR object (PS3.3 C.8.13.4, C.8.13.5.5).
+
+    An object with both kinds of echo gives neither: its contrast may be that of either.
+    """
+    terms = (
+        _ECHOES.get(view.text("EchoPulseSequence").upper()),
+        "EP" if view.text("EchoPlanarPulseSequence").upper() == "YES" else None,
+        "IR" if view.text("InversionRecovery").upper() == "YES" else None,
+    )
+    return tuple(term for term in terms if term is not None)
+
+
+def _enhanced_variant(view: Values) -> tuple[str, ...]:
+    """Give the terms of Sequence Variant: a steady state of transverse magnetization, and spoiling."""
+    is_steady = view.text("SteadyStatePulseSequence").upper() in _STEADY_STATES
+    is_spoiled = view.text("Spoiling").upper() in _SPOILING
+    return (*(("SS",) if is_steady else ()), *(("SP",) if is_spoiled else ()))
 
 
 def _first_of(*numbers: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """From elements to records: planes of files and of frames, pixel formats, series headers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, EnhancedMRImageStorage, JPEGLSLossless
 
 from aimi.dicom.elements import read_header
+from aimi.dicom.mr_criteria import Weighting, weighting_of
 from aimi.dicom.parsing import KnownHeaders, ParsedInstance, parse
 from tests.made import Made, make_slices
+from tests.stacks import make_mr
 
 PIXELS = np.zeros((1, 4, 6), np.int16)
 
@@ -194,6 +197,54 @@ def test_slices_of_other_coded_routes_have_their_own_headers(tmp_path: Path) -> 
     assert tuple(read) == ROUTES
 
 
+@pytest.mark.parametrize(
+    ("attributes", "groups", "sequence", "variant"),
+    [
+        ({"EchoPulseSequence": "SPIN"}, {}, ("SE",), ()),
+        ({"EchoPulseSequence": "GRADIENT", "SteadyStatePulseSequence": "NONE"}, {}, ("GR",), ()),
+        ({"EchoPulseSequence": "BOTH"}, {}, (), ()),
+        ({"EchoPulseSequence": "SPIN", "EchoPlanarPulseSequence": "YES"}, {}, ("SE", "EP"), ()),
+        (
+            {"EchoPulseSequence": "SPIN", "EchoPlanarPulseSequence": "NO"},
+            {"InversionRecovery": "YES"},
+            ("SE", "IR"),
+            (),
+        ),
+        ({"EchoPulseSequence": "GRADIENT", "SteadyStatePulseSequence": "FREE_PRECESSION"}, {}, ("GR",), ("SS",)),
+        ({"EchoPulseSequence": "GRADIENT"}, {"Spoiling": "RF"}, ("GR",), ("SP",)),
+        ({"EchoPulseSequence": "GRADIENT"}, {"Spoiling": "NONE"}, ("GR",), ()),
+        ({"ScanningSequence": ["SE", "IR"], "EchoPulseSequence": "GRADIENT"}, {}, ("SE", "IR"), ()),
+    ],
+)
+def test_sequence_of_an_enhanced_object_is_read(
+    tmp_path: Path,
+    attributes: dict[str, Any],
+    groups: dict[str, str],
+    sequence: tuple[str, ...],
+    variant: tuple[str, ...],
+) -> None:
+    ds = make_enhanced([make_frame(0)], 1, MRModifierSequence=[item(**groups)])
+    del ds.ScanningSequence, ds.SequenceVariant
+    for keyword, value in {"MagneticFieldStrength": "3", **attributes}.items():
+        setattr(ds, keyword, value)
+    ds.save_as(tmp_path / "a", enforce_file_format=True)
+    header = parse_file(tmp_path / "a").instance.header
+    assert (header.scanning_sequence, header.sequence_variant) == (sequence, variant)
+    assert header.magnetic_field_strength == 3.0
+
+
+@pytest.mark.parametrize(("planar", "expected"), [("NO", Weighting.T1), ("YES", Weighting.ECHO_PLANAR)])
+def test_weighting_of_an_enhanced_object_follows_its_sequence(tmp_path: Path, planar: str, expected: Weighting) -> None:
+    timing = [item(RepetitionTime=4.0, FlipAngle=12.0)]
+    frames = [make_frame(0, MREchoSequence=[item(EffectiveEchoTime=1.4)])]
+    ds = make_enhanced(frames, 1, MRTimingAndRelatedParametersSequence=timing)
+    del ds.ScanningSequence, ds.SequenceVariant
+    ds.EchoPulseSequence, ds.EchoPlanarPulseSequence, ds.SeriesDescription = "GRADIENT", planar, "unnamed"
+    ds.save_as(tmp_path / "a", enforce_file_format=True)
+    stack = replace(make_mr(), header=parse_file(tmp_path / "a").instance.header)
+    assert weighting_of(stack) is expected
+
+
 def test_frame_without_a_group_stands_without_position(tmp_path: Path) -> None:
     parsed = parse_enhanced(tmp_path, [make_frame(0), make_frame(1)], count=5)
     assert [plane.position is None for plane in parsed.planes] == [False, False, True]
@@ -287,6 +338,7 @@ NUMBERS = {
     "slice_thickness": "SliceThickness",
     "kvp": "KVP",
     "echo_time": "EchoTime",
+    "magnetic_field_strength": "MagneticFieldStrength",
     "repetition_time": "RepetitionTime",
     "flip_angle": "FlipAngle",
 }
