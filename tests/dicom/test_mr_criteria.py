@@ -126,6 +126,15 @@ def test_t2_test_passes_fails_and_leaves_open() -> None:
         ({"series_description": "t1 in phase tra"}, DixonPart.IN_PHASE),
         ({"series_description": "FAT: AX LAVA FLEX"}, DixonPart.FAT),
         ({"series_description": "Water: AX LAVA"}, DixonPart.WATER),
+        ({"series_description": "OutPhase: AX LAVA"}, DixonPart.OPPOSED_PHASE),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "M", "INPHASE")}, DixonPart.IN_PHASE),
+        ({"series_description": "AX T1 OUT OF PHASE"}, DixonPart.OPPOSED_PHASE),
+        ({"series_description": "t1_fl2d_opp"}, DixonPart.OPPOSED_PHASE),
+        ({"series_description": "AX IN/OUT PHASE"}, DixonPart.NONE),
+        ({"series_description": "IN AND OUT OF PHASE"}, DixonPart.NONE),
+        ({"series_description": "IN PHASE OUT PHASE"}, DixonPart.NONE),
+        ({"series_description": "t1_fl2d_opp-in"}, DixonPart.NONE),
+        ({"series_description": "LIVER IN ARTERIAL PHASE"}, DixonPart.NONE),
         ({"series_description": "AX T1 no fat"}, DixonPart.NONE),
         ({"series_description": "fat sat: AX T1"}, DixonPart.NONE),
         ({"series_description": "AX T1 W"}, DixonPart.NONE),
@@ -134,9 +143,74 @@ def test_t2_test_passes_fails_and_leaves_open() -> None:
 )
 def test_dixon_component(header: dict[str, Any], expected: DixonPart) -> None:
     stack = make_mr(**header)
-    assert mr_criteria.dixon_part_of(stack.header) is expected
+    assert mr_criteria.dixon_part_of(stack) is expected
     assert (mr_criteria.no_fat_image().judge(stack)[0] is Outcome.FAIL) == (expected is DixonPart.FAT)
     assert mr_criteria.water_first().key(stack) == expected.value
+
+
+def echo(tesla: float | None, milliseconds: float | None, **more: Any) -> dict[str, Any]:
+    return {
+        "scanning_sequence": ("GR",),
+        "image_type": ("ORIGINAL", "PRIMARY", "OTHER"),
+        "magnetic_field_strength": tesla,
+        "echo_time": milliseconds,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (echo(1.5, 2.3), DixonPart.OPPOSED_PHASE),
+        (echo(1.5, 4.6), DixonPart.IN_PHASE),
+        (echo(1.5, 4.2), DixonPart.IN_PHASE),
+        (echo(1.5, 6.9), DixonPart.OPPOSED_PHASE),
+        (echo(1.5, 9.2), DixonPart.IN_PHASE),
+        (echo(3.0, 1.15), DixonPart.OPPOSED_PHASE),
+        (echo(3.0, 2.3), DixonPart.IN_PHASE),
+        (echo(3.0, 3.69), DixonPart.OPPOSED_PHASE),
+        (echo(2.893, 2.46), DixonPart.IN_PHASE),
+        (echo(1.0, 3.45), DixonPart.OPPOSED_PHASE),
+        (echo(1.5, 3.45), DixonPart.NONE),
+        (echo(1.5, 0.3), DixonPart.NONE),
+        (echo(1.5, 0.0), DixonPart.NONE),
+        (echo(1.5, None), DixonPart.NONE),
+        (echo(None, 2.3), DixonPart.NONE),
+        (echo(15000.0, 2.3), DixonPart.NONE),
+        (echo(1.5, 2.3, scanning_sequence=("SE",)), DixonPart.NONE),
+        (echo(1.5, 2.3, scanning_sequence=()), DixonPart.OPPOSED_PHASE),
+    ],
+)
+def test_fat_and_water_are_opposed_at_odd_half_cycles_of_their_shift(
+    header: dict[str, Any], expected: DixonPart
+) -> None:
+    """A cycle takes 1 / (3.4e-6 * 42.577 MHz/T * B0): 4.605 ms at 1.5 T, 2.303 ms at 3 T."""
+    assert mr_criteria.phase_by_echo_time(make_mr(**header).header) is expected
+
+
+@pytest.mark.parametrize("description", ["AX IN/OUT PHASE", "IN AND OUT OF PHASE", "t1_fl2d_opp-in", "AX T1 DUAL ECHO"])
+def test_echo_time_tells_the_phase_where_words_name_both(description: str) -> None:
+    parts = [mr_criteria.dixon_part_of(make_mr(**echo(1.5, one, series_description=description))) for one in (2.3, 4.6)]
+    assert parts == [DixonPart.OPPOSED_PHASE, DixonPart.IN_PHASE]
+
+
+def test_echo_time_tells_the_phases_of_a_series_of_several_echoes() -> None:
+    stacks = [make_mr(**echo(3.0, one, split=(("EchoTime", str(one)),))) for one in (1.15, 2.3)]
+    assert list(map(mr_criteria.dixon_part_of, stacks)) == [DixonPart.OPPOSED_PHASE, DixonPart.IN_PHASE]
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("AX T1 VIBE FS", DixonPart.NONE),
+        ("AX T1 OUT OF PHASE", DixonPart.IN_PHASE),
+        ("t1_vibe_dixon_tra_opp", DixonPart.OPPOSED_PHASE),
+        ("WATER: AX LAVA", DixonPart.WATER),
+        ("OutPhase: AX LAVA FLEX", DixonPart.OPPOSED_PHASE),
+    ],
+)
+def test_echo_time_outranks_words_but_for_plain_and_computed_images(description: str, expected: DixonPart) -> None:
+    assert mr_criteria.dixon_part_of(make_mr(**echo(1.5, 4.6, series_description=description))) is expected
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,26 @@ def test_of_a_dixon_acquisition_water_goes_first_and_fat_is_refused() -> None:
     assert [one.stacks["mr"].split[0][1] for one in chosen] == ["WATER", "IN_PHASE", "OPP_PHASE"]
 
 
+@pytest.mark.parametrize("description", ["AX IN/OUT PHASE", "t1_fl2d_opp-in", "AX T1"])
+@pytest.mark.parametrize(("tesla", "opposed", "in_phase"), [(1.5, 2.3, 4.6), (3.0, 1.15, 2.3), (3.0, 3.45, 2.3)])
+def test_echo_in_phase_goes_before_the_opposed_one_without_codes_in_image_type(
+    description: str, tesla: float, opposed: float, in_phase: float
+) -> None:
+    echoes = [
+        t1(
+            9,
+            split=(("EchoTime", str(echo)),),
+            echo_time=echo,
+            magnetic_field_strength=tesla,
+            series_description=description,
+            image_type=("ORIGINAL", "PRIMARY", "OTHER"),
+        )
+        for echo in (opposed, in_phase)
+    ]
+    chosen = selection.choose(make_study(*echoes), liver_mr.RULES)
+    assert [one.stacks["mr"].header.echo_time for one in chosen] == [in_phase, opposed]
+
+
 def test_subtraction_and_localizer_of_the_liver_are_refused() -> None:
     subtraction = t1(8, image_type=("DERIVED", "PRIMARY", "M", "SUB"))
     localizer = t1(1, series_description="localizer")
