@@ -265,7 +265,7 @@ def _panel(scene: Scene, labels: Labels, region: Labels | None) -> Picture.Image
 
 def _section(scene: Scene, labels: Labels) -> Labels:
     """Give the middle slice, as it is looked at."""
-    section = np.take(labels, labels.shape[scene.across] // 2, axis=scene.across)
+    section: Labels = np.take(labels, labels.shape[scene.across] // 2, axis=scene.across)
     return section if scene.across == 0 else section[::-1]
 
 
