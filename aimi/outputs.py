@@ -37,6 +37,7 @@ _MODALITIES = {"HU": "CT", "BQML": "PT"}
 def encode(result: Result, record: RunRecord, clock: Callable[[], datetime]) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Give the files of a case, by the last part of their names, and the report."""
     measures = measure.measure(result.labels)
+    record.note(*measure.left_out(measures))
     uptake = _uptake(result)
     picture = _picture(result, measures, uptake)
     files = {"preview.png": preview.encode_png(picture)}

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from aimi import regions
 from aimi.image import Code, LabelMap, Segment, patient_axes
-from aimi.measure import Finding, findings, measure
+from aimi.measure import FINDING_LIMIT, Finding, findings, left_out, measure
 
 TISSUE = Code("85756007", "SCT", "Tissue")
 AXIAL = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
@@ -170,6 +170,26 @@ def test_findings_beyond_the_limit_count_in_the_sums_and_in_the_largest_diameter
     assert (segment.components, segment.voxels) == (2, 31)
     assert segment.axial_diameter_mm == pytest.approx(15.0)
     assert segment.diameter_mm == pytest.approx(15.0)
+
+
+def specks(count: int) -> npt.NDArray[np.uint8]:
+    """Give so many voxels of which no two are neighbours, each in a row of its own."""
+    array = np.zeros((1, 2 * count, 3), np.uint8)
+    array[0, ::2, 1] = 1
+    return array
+
+
+def test_as_many_findings_as_the_limit_are_all_told() -> None:
+    measures = measure(make_labels(specks(FINDING_LIMIT)))
+    assert len(measures[0].findings) == FINDING_LIMIT
+    assert left_out(measures) == ()
+
+
+def test_one_finding_more_than_the_limit_is_left_out_and_noted() -> None:
+    measures = measure(make_labels(specks(FINDING_LIMIT + 1)))
+    (note,) = left_out(measures)
+    assert note.code == "findings-left-out"
+    assert "1001 findings; the 1000 largest" in note.sentence and "the other 1 count" in note.sentence
 
 
 @pytest.mark.parametrize("voxel", [(0, 5, 5), (4, 5, 5), (2, 0, 5), (2, 9, 5), (2, 5, 0), (2, 5, 9), (1, 1, 1)])

@@ -57,6 +57,40 @@ def test_an_empty_result_says_so(tmp_path: Path) -> None:
     jsonschema.validate(report_of(end), SCHEMA)
 
 
+def test_findings_beyond_the_limit_are_told_by_a_note(tmp_path: Path) -> None:
+    """1125 bright voxels, of which no two are neighbours."""
+    values = np.zeros((10, 30, 30), np.int16)
+    values[::2, ::2, ::2] = 1000
+    source = write_made(tmp_path / "study", Made(values, spacing=SPACING))
+    end = roads.run("command", PROOF, source, tmp_path / "out", make_models(tmp_path / "models", SPACING, 500.0))
+    report = report_of(end)
+    jsonschema.validate(report, SCHEMA)
+    (segment,) = report["segments"]
+    assert (segment["components"], segment["voxels"], len(segment["findings"])) == (1125, 1125, 1000)
+    (note,) = [one["sentence"] for one in report["notes"] if one["code"] == "findings-left-out"]
+    assert "the other 125 count" in note
+
+
+def test_slices_of_a_finding_count_from_0_along_the_volume_whatever_the_instance_numbers(tmp_path: Path) -> None:
+    """The bright block lies on the third and fourth slice from below, which the last instances but two hold."""
+    values = np.zeros((10, 12, 14), np.int16)
+    values[2:4, 3:6, 3:6] = 1000
+    slices = make_slices(Made(values, spacing=SPACING))
+    for number, one in enumerate(reversed(slices), start=1):
+        one.InstanceNumber = number
+    end = roads.run(
+        "command",
+        PROOF,
+        write_series(tmp_path / "study", slices),
+        tmp_path / "out",
+        make_models(tmp_path / "models", SPACING, 500.0),
+    )
+    (finding,) = report_of(end)["segments"][0]["findings"]
+    below = float(slices[2].ImagePositionPatient[2]), float(slices[3].ImagePositionPatient[2])
+    assert finding["slices"] == [2, 3]
+    assert finding["centroid_lps_mm"][2] == pytest.approx(sum(below) / 2, abs=0.01)
+
+
 @pytest.mark.parametrize("key", ["status", "task", "software", "schema_version"])
 def test_a_report_that_lacks_a_part_breaks_the_schema(key: str, tmp_path: Path) -> None:
     source = write_series(tmp_path / "study", make_slices(made())[:5])

@@ -9,7 +9,7 @@ in three dimensions is defined likewise. Both are exact: two points farthest apa
 Findings come largest first. Positions are LPS mm.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,24 @@ from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist, squareform
 
 from aimi import regions
-from aimi.image import LabelMap, Segment, Vector, patient_axes
+from aimi.image import LabelMap, Note, Segment, Vector, patient_axes
 from aimi.regions import Box, Component, Mask
 
-__all__ = ["Finding", "SegmentMeasures", "Spread", "axial_diameter", "diameter", "findings", "measure"]
+__all__ = [
+    "FINDING_LIMIT",
+    "Finding",
+    "SegmentMeasures",
+    "Spread",
+    "axial_diameter",
+    "diameter",
+    "findings",
+    "left_out",
+    "measure",
+]
+
+FINDING_LIMIT = 1000
+"""How many findings of a segment are told one by one: no patient's nodules, but the specks of a network gone wrong,
+are more, and each takes its time and its place in the report."""
 
 _ROUNDING_MM = 1e-9
 _MM3_PER_ML = 1000.0
@@ -75,7 +89,7 @@ class SegmentMeasures:
     components : how many findings it has.
     axial_diameter_mm, diameter_mm : the largest of any finding; 0 for an empty segment.
     spread : of all voxels together; None for an empty segment.
-    findings : the largest ones, as many as were asked for.
+    findings : the largest ones, as many as were asked for; :func:`left_out` tells of the others.
     """
 
     number: int
@@ -89,7 +103,7 @@ class SegmentMeasures:
     findings: tuple[Finding, ...]
 
 
-def measure(labels: LabelMap, *, finding_limit: int = 100) -> tuple[SegmentMeasures, ...]:
+def measure(labels: LabelMap, *, finding_limit: int = FINDING_LIMIT) -> tuple[SegmentMeasures, ...]:
     """Measure every segment, in the order of the label map's segments.
 
     Parameters
@@ -97,6 +111,19 @@ def measure(labels: LabelMap, *, finding_limit: int = 100) -> tuple[SegmentMeasu
     finding_limit : how many findings a segment are measured one by one; all count in the sums.
     """
     return tuple(_measure_segment(labels, segment, finding_limit) for segment in labels.segments)
+
+
+def left_out(measures: Sequence[SegmentMeasures]) -> tuple[Note, ...]:
+    """Tell, of each segment, how many findings are not among those that were measured one by one."""
+    return tuple(
+        Note(
+            "findings-left-out",
+            f"Segment {one.number} has {one.components} findings; the {len(one.findings)} largest are told one by one,"
+            f" the other {one.components - len(one.findings)} count in the sums alone.",
+        )
+        for one in measures
+        if one.components > len(one.findings)
+    )
 
 
 def findings(labels: LabelMap, found: Iterable[Component]) -> tuple[Finding, ...]:

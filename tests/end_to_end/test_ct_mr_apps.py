@@ -155,6 +155,75 @@ def test_dciodvfy_finds_no_error(finished: Finished) -> None:
     assert [line for line in checked.stderr.splitlines() if line.startswith("Error")] == []
 
 
+def test_each_finding_of_the_report_is_a_component_of_the_written_object(finished: Finished) -> None:
+    report = report_of(finished)
+    for segment in report["segments"]:
+        found = components_of(finished, segment["number"])
+        assert segment["components"] == len(segment["findings"]) == len(found)
+        assert [one for one in found if not is_told(one, segment["findings"], finished.case.spacing)] == []
+
+
+@pytest.mark.parametrize("finished", ["lung_ct"], indirect=True)
+def test_nodules_are_told_one_by_one_with_their_diameters(finished: Finished) -> None:
+    _, nodules = report_of(finished)["segments"]
+    assert nodules["label"] == "Nodule"
+    assert len(nodules["findings"]) == nodules["components"] > 1
+    assert all(3.0 <= one["axial_diameter_mm"] <= 30.0 for one in nodules["findings"])
+    assert all(one["axial_diameter_mm"] <= one["diameter_mm"] for one in nodules["findings"])
+    volumes = [one["volume_ml"] for one in nodules["findings"]]
+    assert volumes == sorted(volumes, reverse=True)
+    assert [one["code"] for one in report_of(finished)["notes"] if one["code"] == "findings-left-out"] == []
+
+
+def report_of(finished: Finished) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((finished.application / f"{finished.task}.report.json").read_bytes())
+    return report
+
+
+@dataclass(frozen=True)
+class Found:
+    """A component: its size, its first and last slice from below, its centroid in patient coordinates."""
+
+    voxels: int
+    slices: list[int]
+    centroid: npt.NDArray[np.float64]
+
+
+def components_of(finished: Finished, number: int) -> list[Found]:
+    """Give the 26-connected components of a segment, from the object and the positions of its source's slices alone."""
+    planes = read_planes(finished.source.rglob("*"), finished.case.series)
+    corners = np.array(sorted((plane.position for plane in planes.values()), key=lambda one: float(one[2])), float)
+    seg = pydicom.dcmread(finished.application / f"{finished.task}.seg.dcm")
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    mask = np.zeros((len(corners), seg.Rows, seg.Columns), np.bool_)
+    for frame, groups in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        owner = groups if "SegmentIdentificationSequence" in groups else shared
+        if owner.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number:
+            corner = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
+            mask[np.abs(corners - corner).sum(axis=1).argmin()] = frame > 0
+    orientation = shared.PlaneOrientationSequence[0].ImageOrientationPatient
+    along_row, along_column = np.array(orientation, float).reshape(2, 3)
+    rows_apart, columns_apart = (float(one) for one in shared.PixelMeasuresSequence[0].PixelSpacing)
+    numbered, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    found = []
+    for one, box in zip(range(1, count + 1), ndimage.find_objects(numbered), strict=True):
+        k, j, i = np.nonzero(numbered[box] == one)
+        k, j, i = k + box[0].start, j + box[1].start, i + box[2].start
+        points = corners[k] + np.outer(j * rows_apart, along_column) + np.outer(i * columns_apart, along_row)
+        found.append(Found(len(k), [int(k.min()), int(k.max())], points.mean(axis=0)))
+    return found
+
+
+def is_told(one: Found, findings: list[dict[str, Any]], spacing: tuple[float, float, float]) -> bool:
+    """Tell whether a finding of the report has the size, slices and position of a component."""
+    return any(
+        (finding["voxels"], finding["slices"]) == (one.voxels, one.slices)
+        and np.allclose(finding["centroid_lps_mm"], one.centroid, atol=0.02)
+        and abs(finding["volume_ml"] - one.voxels * np.prod(spacing) / 1000) < 1e-3
+        for finding in findings
+    )
+
+
 def test_report_tells_what_was_run_measured_and_removed(finished: Finished) -> None:
     report: dict[str, Any] = json.loads((finished.application / f"{finished.task}.report.json").read_bytes())
     task = tasks.get(finished.task)
