@@ -87,6 +87,7 @@ SIZES = [
     ((1.0, 2.8, 0.43), (1, 2, 1), True, ""),  # 2 x 2.8 along the rows
     ((1.0, 2.8, 0.43), (1, 1, 6), False, "2.6 mm is below 3 mm"),
     (COARSE, (1, 1, 5), True, ""),  # 5 x 0.6 in floating point
+    (COARSE, (1, 1, 49), True, ""),  # 29.4
     (COARSE, (1, 1, 50), True, ""),  # 50 x 0.6
     (COARSE, (1, 1, 51), False, "30.6 mm is above 30 mm"),
     (ISO, (2, 21, 21), True, ""),  # 20 x sqrt 2 + 1 = 29.3 along the diagonal
