@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
+from aimi.dicom.body_parts import regions_in_text
 from aimi.dicom.header import SeriesHeader, Stack
 from aimi.dicom.selection import Outcome, Preference, Test
 from aimi.dicom.words import names, tokens, vocabulary
@@ -257,12 +258,23 @@ def sharp_kernel_first() -> Preference:
 
 # --- attenuation CT, lungs ---
 
-_ATTENUATION_WORDS = vocabulary("ctac acct ct_ac ac_ct attenuation wb wholebody whole_body pet petct fusion")
+_ATTENUATION_WORDS = vocabulary(
+    "ctac acct ct_ac ac_ct attenuation atten attn ct_slices wb wholebody whole_body pet petct fusion"
+)
+"""As in the published pairs: CTAC, "SLICES, FUSION", WB. "Low dose" is none of them: so are screening CTs of lungs."""
 
 
 def is_attenuation_ct(header: SeriesHeader) -> bool:
-    """Tell whether words say that a CT was made to correct a PET's attenuation."""
-    return names(f"{header.series_description} | {header.protocol_name}", _ATTENUATION_WORDS)
+    """Tell whether words say that a CT was made to correct a PET's attenuation.
+
+    The description counts first. The protocol is that of the whole session, which may hold a diagnostic CT of the
+    chest: it says nothing of a sharp kernel, or where the description names a region of its own.
+    """
+    if names(header.series_description, _ATTENUATION_WORDS):
+        return True
+    if kernel_of(header) is Kernel.SHARP or regions_in_text(header.series_description):
+        return False
+    return names(header.protocol_name, _ATTENUATION_WORDS)
 
 
 def no_attenuation_ct() -> Test:

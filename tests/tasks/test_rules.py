@@ -152,6 +152,27 @@ def test_attenuation_ct_goes_behind_a_diagnostic_one() -> None:
     assert ranked("lung_ct", attenuation, diagnostic) == [3, 2]
 
 
+def test_thinner_slices_of_a_pair_go_behind_a_thick_diagnostic_chest() -> None:
+    pair = make_stack(body_part_examined="CHEST", count=300, spacing=(3.27, 1, 1), series_description="CT SLICES")
+    chest = make_stack(
+        series_number=3, body_part_examined="CHEST", count=60, spacing=(5.0, 1, 1), convolution_kernel=("SOFT",)
+    )
+    assert ranked("lung_ct", pair, chest) == [3, 2]
+
+
+def test_lung_kernel_of_a_pet_session_goes_before_a_soft_chest() -> None:
+    soft = make_stack(body_part_examined="CHEST", count=300, protocol_name="5.1 CHEST", convolution_kernel=("B30f",))
+    sharp = make_stack(
+        series_number=3,
+        body_part_examined="CHEST",
+        count=300,
+        protocol_name="PET/CT WB",
+        series_description="RECON 2",
+        convolution_kernel=("B70f",),
+    )
+    assert ranked("lung_ct", soft, sharp) == [3, 2]
+
+
 def test_attenuation_ct_goes_behind_a_diagnostic_one_of_more_open_questions() -> None:
     attenuation = make_stack(body_part_examined="CHEST", count=300, series_description="CTAC")
     diagnostic = make_stack(series_number=3, body_part_examined="CHEST", count=30, image_type=())
