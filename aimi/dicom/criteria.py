@@ -21,6 +21,7 @@ __all__ = [
     "axial",
     "gap_within",
     "last_repeat_first",
+    "male_pelvis",
     "modality",
     "nearest_axis",
     "no_localizer",
@@ -240,6 +241,31 @@ def _judge_regions(found: Iterable[BodyRegion], accepted: tuple[BodyRegion, ...]
     if shown.isdisjoint(accepted):
         return Outcome.FAIL, f"Its {source} is {listed}, not {' or '.join(accepted)}."
     return Outcome.PASS, f"Its {source} is {listed}."
+
+
+_FEMALE_ORGANS = vocabulary(
+    "uterus uterine utero gebarmutter baarmoeder cervix zervix ovary ovaries ovarian ovar ovarien vagina vulva adnexa"
+    " endometrium endometrial"
+)
+
+
+def male_pelvis() -> Test:
+    """Refuse what names an organ of the female pelvis, and a woman's pelvis; where a prostate is named it is open."""
+
+    def judge(stack: Stack) -> _Judgement:
+        header = stack.header
+        words = f"{header.body_part_examined} | {_own_words(header)}"
+        is_female = header.patient_sex.strip().upper() == "F"
+        if BodyRegion.PROSTATE in regions_in_text(f"{words} | {header.study_description}"):
+            sentence = "It names the prostate, but the patient's sex is given as female."
+            return (Outcome.UNKNOWN, sentence) if is_female else (Outcome.PASS, "It names the prostate.")
+        if names(words, _FEMALE_ORGANS):
+            return Outcome.FAIL, "It names an organ of the female pelvis."
+        if is_female:
+            return Outcome.FAIL, "The patient's sex is given as female, and nothing names a prostate."
+        return Outcome.PASS, "Nothing says that it shows a female pelvis."
+
+    return Test("male pelvis", judge)
 
 
 # --- preferences for all ---

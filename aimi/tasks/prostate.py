@@ -26,6 +26,7 @@ RULES = (
             criteria.no_localizer(),
             criteria.axial(),
             criteria.shows_region(BodyRegion.PROSTATE, BodyRegion.PELVIS),
+            criteria.male_pelvis(),
             mr_criteria.weighted(Weighting.T2),
         ),
         preferences=(

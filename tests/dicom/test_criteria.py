@@ -12,6 +12,7 @@ from tests.stacks import MR, PET, make_mr, make_stack
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 ABDOMEN = criteria.shows_region(BodyRegion.ABDOMEN)
+MALE = criteria.male_pelvis()
 
 
 def outcome(test: Test, stack: Stack) -> Outcome:
@@ -232,11 +233,31 @@ def test_body_part_decides_and_words_only_where_it_is_absent(header: dict[str, A
     assert outcome(ABDOMEN, make_stack(**header)) is expected
 
 
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"body_part_examined": "PELVIS", "patient_sex": "M"}, PASS),
+        ({"body_part_examined": "PELVIS", "patient_sex": "O"}, PASS),
+        ({"body_part_examined": "PELVIS"}, PASS),
+        ({"body_part_examined": "PELVIS", "patient_sex": "F"}, FAIL),
+        ({"body_part_examined": "UTERUS"}, FAIL),
+        ({"body_part_examined": "CERVIX"}, FAIL),
+        ({"series_description": "t2 tra Gebärmutter"}, FAIL),
+        ({"body_part_examined": "PELVIS", "protocol_name": "OVARIES"}, FAIL),
+        ({"body_part_examined": "PROSTATE", "patient_sex": "F"}, UNKNOWN),
+        ({"body_part_examined": "PELVIS", "study_description": "MR PROSTATE", "patient_sex": "F"}, UNKNOWN),
+        ({"body_part_examined": "PROSTATE", "patient_sex": "M"}, PASS),
+    ],
+)
+def test_female_pelvis_is_refused_unless_a_prostate_is_named(header: dict[str, Any], expected: Outcome) -> None:
+    assert outcome(MALE, make_mr(**header)) is expected
+
+
 def test_sentences_hold_no_header_text() -> None:
     stack = make_stack(
         body_part_examined="DOE LIVER", series_description="DOE MIP scout", image_type=("DOE", "DOE", "DOE")
     )
-    tests = (criteria.modality("CT"), criteria.original(), criteria.no_localizer(), criteria.axial(), ABDOMEN)
+    tests = (criteria.modality("CT"), criteria.original(), criteria.no_localizer(), criteria.axial(), ABDOMEN, MALE)
     assert "DOE" not in " ".join(test.judge(stack)[1] for test in tests)
 
 

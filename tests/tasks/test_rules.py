@@ -12,7 +12,7 @@ from aimi.dicom.header import Stack, Study
 from aimi.dicom.selection import NothingSuitableError, Rule, Selection
 from aimi.errors import InputError
 from aimi.tasks import kidney, liver_ct, liver_mr, lung_ct, prostate
-from tests.stacks import make_mr, make_stack, make_study
+from tests.stacks import make_mr, make_stack, make_study, with_header
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "lung_ct": lung_ct.RULES,
@@ -200,6 +200,19 @@ def t2(number: int, **values: object) -> Stack:
 def test_last_of_several_repeats_of_the_prostate_is_taken() -> None:
     wide = t2(12, size=(768, 768))
     assert ranked("prostate", t2(4, count=21), t2(11), t2(8, size=(512, 512)), wide) == [11, 8, 4, 12]
+
+
+@pytest.mark.parametrize(
+    "female", [{"body_part_examined": "UTERUS"}, {"body_part_examined": "PELVIS", "patient_sex": "F"}]
+)
+def test_female_pelvis_is_refused_for_the_prostate(female: dict[str, Any]) -> None:
+    with pytest.raises(NothingSuitableError, match="male pelvis 1"):
+        ranked("prostate", with_header(t2(4), **female))
+
+
+def test_patient_given_as_female_is_noted_where_the_prostate_is_named() -> None:
+    (chosen,) = selection.choose(make_study(t2(4, patient_sex="F")), prostate.RULES)
+    assert [note.code for note in selection.notes(chosen)] == ["selection-unknown-male-pelvis"]
 
 
 def test_dynamic_and_adc_of_the_prostate_are_never_taken() -> None:
