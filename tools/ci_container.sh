@@ -92,9 +92,8 @@ from aimi.map_package.building import Request, lay_out
 from aimi.map_package.flavours import Flavour
 for application in sorted(Path('apps').glob('*/app.yaml')):
     task = application.parent.name
-    for flavour in Flavour:
-        request = Request(task=task, models=None, flavour=flavour, base=sys.argv[1], wheels=Path(sys.argv[2]))
-        lay_out(request, Path(sys.argv[3]) / task / flavour)
-        print(task, flavour)
-" "$base" "$work/wheels" "$work/contexts"
+    request = Request(task=task, models=None, flavour=Flavour.OPENVINO, base=sys.argv[1])
+    lay_out(request, Path(sys.argv[2]) / task)
+    print(task)
+" "$base" "$work/contexts"
 say "done"

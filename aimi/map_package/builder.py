@@ -4,24 +4,30 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aimi
-from aimi.engine.folder import ModelFolder
 from aimi.errors import UsageError
-from aimi.map_package import inside, places, sbom, staging
+from aimi.map_package import inside, labels, places, sbom, staging
 from aimi.map_package.dockerfile import dockerfile
-from aimi.map_package.flavours import OPTIONAL_IMPORTS, Flavour, requirements_of, resources_for
+from aimi.map_package.flavours import OPTIONAL_IMPORTS, Flavour, resources_for
 from aimi.map_package.manifests import Application, application_manifest, package_manifest, read_application
-from aimi.models.catalogue import ModelSpec
+from aimi.map_package.wheelhouse import packages_of
+from aimi.models.store import FoundModel
 
-__all__ = ["Order", "checkout", "make_context"]
+__all__ = ["LOCK", "Order", "checkout", "make_context"]
 
+LOCK = "requirements.lock"
 _HOLOSCAN = "holoscan-cu13"
-_LICENCE = "Apache-2.0"
+_LICENCE_TEXTS = {
+    "Apache-2.0": "LICENSE",
+    "CC-BY-NC-4.0": "https://creativecommons.org/licenses/by-nc/4.0/legalcode",
+}
+"""Where the text of a licence of weights is: beside the list of models, or its address, which the licence allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +37,18 @@ class Order:
     Parameters
     ----------
     task : the application's folder below ``apps``.
-    models : the models to put in, by catalogue record.
+    models : the models to put in.
     base, base_digest : the base image and what identifies its content.
     python : the base's interpreter.
     wheels : folder of wheels; None to let pip fetch them in the build.
     demo : the models are the demo models.
     compat_monai : also write ``/etc/monai/app.json``.
     timeout : seconds that a platform is told to wait; 0 is no limit.
-    epoch : the date of every file, in seconds.
+    epoch : the date of the image, in seconds; None leaves it out, and every file is of 1970.
     """
 
     task: str
-    models: Mapping[ModelSpec, ModelFolder]
+    models: tuple[FoundModel, ...]
     flavour: Flavour
     base: str
     base_digest: str
@@ -51,7 +57,7 @@ class Order:
     demo: bool = False
     compat_monai: bool = False
     timeout: int = 0
-    epoch: int = 0
+    epoch: int | None = None
 
 
 def checkout() -> Path:
@@ -63,7 +69,7 @@ def checkout() -> Path:
         It lies in none.
     """
     root = Path(aimi.__file__).resolve().parents[1]
-    if not (root / "apps").is_dir() or not (root / "requirements.lock").is_file():
+    if not (root / "apps").is_dir() or not (root / LOCK).is_file():
         raise UsageError("Images are built from a checkout of the project.", "Run this command in a checkout.")
     return root
 
@@ -76,16 +82,15 @@ def make_context(order: Order, folder: Path, root: Path) -> Application:
     root : the checkout.
     """
     application = read_application(root / "apps" / order.task)
-    requirements = requirements_of(application.folder, root / "requirements.lock", order.flavour)
+    requirements = packages_of(application.folder, root / LOCK, order.flavour, order.wheels)
     library = folder / "lib"
     staging.stage(root, [application.folder, Path(inside.__file__).parent], library)
-    docs = folder.parent / f"{folder.name}-docs"
-    _write_docs(docs, order, root, requirements)
     application.parameters.additional_libs = [str(library)]
-    application.parameters.docs = docs
-    application.parameters.models = {spec.name: found.path for spec, found in order.models.items()}
-    _lay_out(application, folder)
-    shutil.rmtree(docs)
+    application.parameters.models = {one.spec.name: one.folder.path for one in order.models}
+    with tempfile.TemporaryDirectory() as docs:
+        _write_docs(Path(docs), order, root, requirements)
+        application.parameters.docs = Path(docs)
+        _lay_out(application, folder)
     for cache in folder.rglob("__pycache__"):
         shutil.rmtree(cache)
     _write_text(folder / "pip" / "requirements.txt", "".join(f"{n}=={v}\n" for n, v in requirements.items()))
@@ -93,7 +98,7 @@ def make_context(order: Order, folder: Path, root: Path) -> Application:
     _write_manifests(order, application, requirements, folder)
     if order.wheels is not None:
         _link_wheels(order.wheels, folder / "wheels")
-    _write_text(folder / "Dockerfile", _dockerfile(order, application))
+    _write_text(folder / "Dockerfile", _dockerfile(order, application, root))
     return application
 
 
@@ -136,7 +141,7 @@ def _write_manifests(order: Order, application: Application, requirements: Mappi
     )
     package = package_manifest(
         application,
-        models=[spec.name for spec in order.models],
+        models=[one.spec.name for one in order.models],
         resources=resources_for(order.flavour, application.resources),
     )
     etc = folder / "etc"
@@ -146,23 +151,28 @@ def _write_manifests(order: Order, application: Application, requirements: Mappi
         _write_json(etc / "monai" / "app.json", app)
 
 
-def _dockerfile(order: Order, application: Application) -> str:
-    labels = {
+def _labels(order: Order, application: Application, root: Path) -> dict[str, str]:
+    return {
         "org.opencontainers.image.title": application.title,
         "org.opencontainers.image.version": application.version,
         "org.opencontainers.image.description": "One DICOM study in, one DICOM Segmentation out. Research use only.",
-        "org.opencontainers.image.licenses": _LICENCE,
         "org.opencontainers.image.base.name": order.base,
         "org.opencontainers.image.base.digest": order.base_digest,
         "org.monai.map.task": order.task,
-        "org.monai.map.models": ",".join(f"{one.name}@sha256:{f.sha256}" for one, f in order.models.items()),
+        "org.monai.map.models": ",".join(f"{one.spec.name}@sha256:{one.folder.sha256}" for one in order.models),
         "org.monai.map.intended-use": "Research use only. Not for diagnosis.",
+        **labels.of_checkout(root),
+        **labels.of_licences(one.licence if one.is_as_listed else None for one in order.models),
+        **labels.of_date(order.epoch),
     }
+
+
+def _dockerfile(order: Order, application: Application, root: Path) -> str:
     packages = f"{places.LIBRARY}:{places.PACKAGES}"
     return dockerfile(
         base=order.base,
         python=order.python,
-        labels=labels,
+        labels=_labels(order, application, root),
         environment={
             **places.ENVIRONMENT,
             **_environment(order),
@@ -172,29 +182,31 @@ def _dockerfile(order: Order, application: Application) -> str:
         },
         may_lack=OPTIONAL_IMPORTS[order.flavour],
         has_wheels=order.wheels is not None,
-        epoch=order.epoch,
+        epoch=order.epoch or 0,
     )
 
 
 def _write_docs(docs: Path, order: Order, root: Path, requirements: Mapping[str, str]) -> None:
-    docs.mkdir(parents=True)
     for name in ("LICENSE", "README.md", "CHANGELOG.md"):
         if (root / name).is_file():
             shutil.copyfile(root / name, docs / name)
-    models = [_model_facts(spec, found) for spec, found in order.models.items()]
+    models = [_model_facts(one) for one in order.models]
     _write_json(docs / "models.json", models)
     _write_json(docs / "sbom.cdx.json", sbom.bill(requirements, models=models, epoch=order.epoch))
 
 
-def _model_facts(spec: ModelSpec, found: ModelFolder) -> dict[str, Any]:
-    files = sorted(path for path in found.path.rglob("*") if path.is_file())
+def _model_facts(one: FoundModel) -> dict[str, Any]:
+    """Give what is known of a model: of another one in a published one's place no more than a run tells."""
+    place = one.folder.path
+    files = sorted(path for path in place.rglob("*") if path.is_file())
     return {
-        "name": spec.name,
-        "version": spec.version,
-        "licence": spec.licence,
-        "doi": spec.doi,
-        "sha256": found.sha256,
-        "files": {str(path.relative_to(found.path)): _sha256(path) for path in files},
+        "name": one.spec.name,
+        "version": one.version,
+        "licence": one.licence,
+        "licence_text": _LICENCE_TEXTS.get(one.licence, ""),
+        "doi": one.spec.doi if one.is_as_listed else "",
+        "sha256": one.folder.sha256,
+        "files": {str(path.relative_to(place)): _sha256(path) for path in files},
     }
 
 
@@ -206,10 +218,7 @@ def _sha256(path: Path) -> str:
 def _link_wheels(wheels: Path, target: Path) -> None:
     """Put wheels into the context, linked where that is possible: they take no space twice."""
     target.mkdir()
-    found = sorted(wheels.glob("*.whl"))
-    if not found:
-        raise UsageError("The folder of wheels holds none.", "Fill it with `pip download`, as docs/map.md shows.")
-    for wheel in found:
+    for wheel in sorted(wheels.glob("*.whl")):
         try:
             os.link(wheel, target / wheel.name)
         except OSError:

@@ -14,7 +14,7 @@ from typing import Any
 from aimi.errors import AimiError, ResourceError, UsageError
 from aimi.map_package.dockerfile import STAGE_LABEL
 
-__all__ = ["Base", "BuildError", "build", "find_base", "size_of"]
+__all__ = ["Base", "BuildError", "build", "find_base", "require_python", "size_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +32,56 @@ class Base:
 
 
 class BuildError(AimiError):
-    """The engine could not build the image."""
+    """The engine could not build the image of what it was given."""
+
+    status = 2
 
 
-def find_base(name: str) -> Base:
-    """Give a base image by digest; fetch it where it is not here.
+def find_base(name: str, *, fetch: bool) -> Base:
+    """Give a base image by digest.
+
+    Parameters
+    ----------
+    fetch : get it from its registry where it is not here.
 
     Raises
     ------
     UsageError
-        There is no engine, or no such image here or in a registry.
+        There is no engine, or no such image here or, if it may be fetched, in a registry.
     """
+    _require_engine()
     facts = _inspect(name)
-    if facts is None:
+    if facts is None and fetch:
         _docker("pull", name)
         facts = _inspect(name)
     if facts is None:
+        places = "neither here nor in a registry that is reached" if fetch else "not here, and --offline fetches none"
         raise UsageError(
-            f"The base image {name} is neither here nor in a registry that is reached.",
+            f"The base image {name} is {places}.",
             "Name one that is here with --base-image; tools/make_base_image.sh makes one of Debian packages.",
         )
     digests = facts.get("RepoDigests") or []
     if digests:
         return Base(digests[0], digests[0].rpartition("@")[2])
     return Base(name, facts["Id"])
+
+
+def require_python(base: Base, python: str, *, needs_pip: bool) -> None:
+    """Refuse a base in which the packages cannot be installed, before anything is copied.
+
+    Raises
+    ------
+    UsageError
+        It has no such interpreter, or no pip where pip is needed.
+    """
+    start = ("run", "--rm", "--network", "none", "--entrypoint", python, base.name, "-c")
+    if _docker(*start, "import sys").returncode:
+        raise UsageError(f"No {python} starts in the base image {base.name}.", "Name one with it by --base-image.")
+    if needs_pip and _docker(*start, "import pip").returncode:
+        raise UsageError(
+            f"The base image {base.name} has no pip.",
+            "Name one with it by --base-image, or give --offline a folder of wheels with pip among them.",
+        )
 
 
 def build(context: Path, tag: str, *, network: bool) -> str:
@@ -91,6 +117,14 @@ def size_of(tag: str) -> int:
     if facts is None:
         raise ResourceError("The image is gone.", "Build it again.")
     return int(facts["Size"])
+
+
+def _require_engine() -> None:
+    if _docker("info").returncode:
+        raise UsageError(
+            "The container engine does not answer.",
+            "Start it, or name it by DOCKER_HOST; tools/start_engine.sh starts one of its own.",
+        )
 
 
 def _inspect(name: str) -> dict[str, Any] | None:

@@ -53,12 +53,15 @@ def read_application(folder: Path) -> Application:
     Raises
     ------
     UsageError
-        It is none: it lacks ``__main__.py``, ``app.yaml`` or ``requirements.txt``.
+        It is none: it lacks ``__main__.py``, ``app.yaml`` or ``requirements.txt``. Or the packager is not installed.
     """
     for name in ("__main__.py", "app.yaml", "requirements.txt"):
         if not (folder / name).is_file():
             raise UsageError(f"The application folder lacks {name}.", "Run from a checkout, with a task that it has.")
-    return Application(folder)
+    try:
+        return Application(folder)
+    except ModuleNotFoundError as err:
+        raise UsageError("The packager holoscan-cli is not installed.", "Install the extra: aimi[map].") from err
 
 
 def application_manifest(

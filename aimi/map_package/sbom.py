@@ -18,6 +18,7 @@ import aimi
 __all__ = ["bill"]
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "aimi sbom")
+_NOT_KNOWN = "not known"  # aimi.models.store.FoundModel.licence
 
 
 def bill(
@@ -84,11 +85,12 @@ def _first(found: metadata.PackageMetadata, key: str) -> str:
 
 
 def _model(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+    component = {
         "type": "machine-learning-model",
         "name": facts["name"],
         "version": facts["version"],
         "bom-ref": f"model:{facts['name']}",
         "hashes": [{"alg": "SHA-256", "content": facts["sha256"]}],
-        "licenses": [{"license": {"name": facts["licence"]}}],
     }
+    is_known = facts["licence"] != _NOT_KNOWN
+    return component | ({"licenses": [{"license": {"name": facts["licence"]}}]} if is_known else {})

@@ -46,6 +46,12 @@ def test_libcudart_lies_beside_holoscan(tmp_path: Path) -> None:
     assert (tmp_path / "holoscan/lib/libcudart.so.13").is_file()
 
 
+def test_torch_finds_libcudart_where_its_wheel_has_it(tmp_path: Path) -> None:
+    make(tmp_path, "holoscan/lib/libh.so", "nvidia/cu13/lib/libcudart.so.13", "torch/lib/libtorch.so")
+    assemble.link_libraries(tmp_path)
+    assert (tmp_path / "nvidia/cu13/lib/libcudart.so.13").resolve() == tmp_path / "holoscan/lib/libcudart.so.13"
+
+
 def test_a_link_to_what_was_taken_away_goes(tmp_path: Path) -> None:
     (tmp_path / "broken").symlink_to("nowhere")
     assemble.link_libraries(tmp_path)

@@ -95,7 +95,8 @@ def _remove(path: Path) -> int:
 def link_libraries(packages: Path) -> None:
     """Make the links that a wheel-axle wheel makes at a first start, and put libcudart beside Holoscan.
 
-    Holoscan's libraries need libcudart.so.13 without declaring it; no GPU and no driver are needed.
+    Holoscan's libraries need libcudart.so.13 without declaring it; no GPU and no driver are needed. CUDA's torch looks
+    for it where its wheel has it: a link stays there.
     """
     for listed in packages.glob("*.dist-info/symlinks.txt"):
         for line in listed.read_text(encoding="utf-8").splitlines():
@@ -109,6 +110,8 @@ def link_libraries(packages: Path) -> None:
     library = packages / "nvidia" / "cu13" / "lib" / "libcudart.so.13"
     if library.is_file() and (packages / "holoscan" / "lib").is_dir():
         library.replace(packages / "holoscan" / "lib" / library.name)
+        if (packages / "torch").is_dir():
+            library.symlink_to(Path("../../../holoscan/lib") / library.name)
     _drop_broken_links(packages)
 
 
