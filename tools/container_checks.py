@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -141,6 +141,8 @@ def check_image(subject: Subject) -> str:
     require(size <= MAX_BYTES[flavour], f"the image has {size / 1e6:.0f} MB, above {MAX_BYTES[flavour] / 1e6:.0f}")
     labels = facts["Config"]["Labels"]
     require("esearch use only" in labels["org.opencontainers.image.description"], "no label says research use only")
+    require(labels["org.opencontainers.image.licenses"] == "Apache-2.0", "demo models have another licence")
+    require(bool(labels["org.opencontainers.image.authors"]), "no label names the authors")
     require(facts["Config"]["User"] not in ("", "0", "root"), "the image runs as root")
     shown = json.loads(docker("run", "--rm", *STRICT, subject.image, "show"))
     for name in ("app", "pkg"):
@@ -255,6 +257,16 @@ def check_too_little_memory(subject: Subject) -> str:
     return "status 5 and a report"
 
 
+def check_other_models(subject: Subject) -> str:
+    """Models that a platform names stand above the image's demo models: a folder without any is status 6."""
+    output, empty = subject.folder("other-models"), subject.folder("no-models")
+    named = ("-v", f"{empty}:/models:ro", "-e", "MONAI_MODELPATH=/models")
+    ended = run(subject, *STRICT, *mounted(subject.sample, output), *named)
+    require(ended.status == 6, f"an empty models folder ended with {ended.status}: {ended.messages}")  # noqa: PLR2004
+    require(report_of(output)["status"] == 6 and not results(output), "no report of it")  # noqa: PLR2004
+    return "status 6 and a report"
+
+
 def check_as_workflow_manager(subject: Subject) -> str:
     """The gateway's folders with JSON beside each object; entrypoint, command and variables as the Docker plugin."""
     payload, output = subject.folder("payload"), subject.folder("artifacts")
@@ -273,7 +285,10 @@ def check_as_workflow_manager(subject: Subject) -> str:
 
 
 def check_as_mercure(subject: Subject) -> str:
-    """Flat files, mercure's own beside them, any user, no capability, no network, a root that is read only."""
+    """Flat files, mercure's own beside them, any user, no capability, no network, a root that is read only.
+
+    Its result.json has the segments, and the reason where there are none.
+    """
     source, output = subject.folder("data"), subject.folder("mercure-out")
     for path in sorted(path for path in subject.sample.rglob("*") if path.is_file()):
         shutil.copyfile(path, source / f"{path.parent.name}#{path.stem}.dcm")
@@ -283,44 +298,70 @@ def check_as_mercure(subject: Subject) -> str:
     pairs = [(f"{name}_{one}", path) for name, ends in given.items() for one, path in zip(ends, _MERCURE, strict=True)]
     pairs += [("HOLOSCAN_INPUT_PATH", _MERCURE[0]), ("HOLOSCAN_OUTPUT_PATH", _MERCURE[1])]
     variables = [part for name, path in pairs for part in ("-e", f"{name}={path}")]
+    result = _mercure_run(subject, source, output, variables, expected=0)
+    require(result["segments"][0]["voxels"] > 0, f"result.json says {result}")
+    require(results(output) == ["liver_ct.seg.dcm"], f"the output holds {results(output)}")
+    nothing, refused = subject.folder("no-data"), subject.folder("mercure-refused")
+    (nothing / "task.json").write_text("{}", encoding="utf-8")
+    refusal = _mercure_run(subject, nothing, refused, variables, expected=3)
+    require(refusal["reason"] == report_of(refused)["reason"], f"result.json of a refusal says {refusal}")
+    require("segments" not in refusal and not results(refused), "a refusal has a result")
+    return f"result.json: {result['segments'][0]['volume_ml']:.0f} ml; of a refusal: {refusal['reason']}"
+
+
+def _mercure_run(
+    subject: Subject, source: Path, output: Path, variables: list[str], *, expected: int
+) -> dict[str, Any]:
     mounts = ("-v", f"{source}:{_MERCURE[0]}", "-v", f"{output}:{_MERCURE[1]}")
     confined = ("--network", "none", "--read-only", "--cap-drop", "ALL", "--user", "990:990")
     ended = run(subject, *confined, *mounts, *variables)
-    require(ended.status == 0, f"ended with {ended.status}: {ended.messages}")
-    result = json.loads((output / "result.json").read_bytes())["aimi"]
-    require(result["status"] == 0 and result["segments"][0]["voxels"] > 0, f"result.json says {result}")
-    require(results(output) == ["liver_ct.seg.dcm"], f"the output holds {results(output)}")
-    return f"result.json: {result['segments'][0]['volume_ml']:.0f} ml"
+    require(ended.status == expected, f"ended with {ended.status}: {ended.messages}")
+    result: dict[str, Any] = json.loads((output / "result.json").read_bytes())["aimi"]
+    require(result["status"] == expected, f"result.json says {result}")
+    return result
 
 
 _MERCURE = ("/tmp/data", "/tmp/output")  # noqa: S108 (mercure's own mounts)
 
 
 def check_as_kaapana(subject: Subject) -> str:
-    """A batch of two items, one with nothing to annotate: 0; a batch of that one alone: 126, skipped."""
+    """A batch of two items, one with nothing to annotate: 0; a batch of that one alone: 126, skipped.
+
+    The items belong to the image's user. Where they belong to root alone, the image's user ends with 7 and root with
+    0; a batch that is not there, and an input folder that no item has, end with 2.
+    """
     batch = subject.folder("run/batch")
-    (batch.parent).chmod(0o777)
     shutil.copytree(subject.sample, batch / "one" / "get-input")
     (batch / "two" / "get-input").mkdir(parents=True)
-    for item in batch.iterdir():
-        item.chmod(0o777)
-    texts = []
-    for name, expected in (("one and two", 0), ("two", 126)):
-        variables = {"WORKFLOW_DIR": "/kaapana/mounted/data/run", "BATCH_NAME": "batch"}
-        variables |= {"OPERATOR_IN_DIR": "get-input", "OPERATOR_OUT_DIR": "aimi-liver-ct"}
-        ended = _kaapana_run(subject, batch.parent, variables)
-        require(ended.status == expected, f"{name} ended with {ended.status}: {ended.messages}")
-        texts.append(f"{name}: {ended.status}")
-        if name == "one and two":
-            found = results(batch / "one" / "aimi-liver-ct")
-            require(found == ["liver_ct.seg.dcm"], f"the item's output holds {found}")
-            shutil.rmtree(batch / "one")
-    return ", ".join(texts)
+    _as_root(subject, batch.parent, "chown", "-R", "0:0", "/data")
+    _as_root(subject, batch.parent, "chmod", "-R", "u=rwX,go=rX", "/data")
+    _require_kaapana(subject, batch.parent, 7)
+    _require_kaapana(subject, batch.parent, 0, "--user", "0:0", OPERATOR_OUT_DIR="by-root")
+    _as_root(subject, batch.parent, "chown", "-R", "1000:1000", "/data")
+    _require_kaapana(subject, batch.parent, 2, BATCH_NAME="other")
+    _require_kaapana(subject, batch.parent, 2, OPERATOR_IN_DIR="other")
+    _require_kaapana(subject, batch.parent, 0)
+    found = results(batch / "one" / "aimi-liver-ct")
+    require(found == ["liver_ct.seg.dcm"], f"the item's output holds {found}")
+    _as_root(subject, batch.parent, "rm", "-r", "/data/batch/one")
+    _require_kaapana(subject, batch.parent, 126)
+    _as_root(subject, batch.parent, "rm", "-r", "/data/batch")
+    return "0, 126 when skipped, 2 for a wrong batch, 7 where the items are root's"
 
 
-def _kaapana_run(subject: Subject, data: Path, variables: Mapping[str, str]) -> Ended:
+def _as_root(subject: Subject, folder: Path, program: str, *arguments: str) -> None:
+    """Do something to a folder, seen at ``/data``, that its owner here may not do."""
+    root = ("--user", "0:0", "--network", "none", "--entrypoint", program, "-v", f"{folder}:/data")
+    docker("run", "--rm", *root, subject.image, *arguments)
+
+
+def _require_kaapana(subject: Subject, data: Path, expected: int, *options: str, **changes: str) -> None:
+    """Run the image on a batch as Kaapana's operator does, and hold it to a status."""
+    variables = {"WORKFLOW_DIR": "/kaapana/mounted/data/run", "BATCH_NAME": "batch"}
+    variables |= {"OPERATOR_IN_DIR": "get-input", "OPERATOR_OUT_DIR": "aimi-liver-ct"} | changes
     named = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
-    return run(subject, "--network", "none", "-v", f"{data}:/kaapana/mounted/data/run", *named)
+    ended = run(subject, "--network", "none", "-v", f"{data}:/kaapana/mounted/data/run", *options, *named)
+    require(ended.status == expected, f"{changes} ended with {ended.status}, not {expected}: {ended.messages}")
 
 
 def check_as_monai_deploy_run(subject: Subject) -> str:
@@ -353,7 +394,7 @@ def check_as_monai_deploy_run(subject: Subject) -> str:
 
 
 def check_extract(subject: Subject) -> str:
-    """``extract`` copies what is asked for: models with the hashes that docs name."""
+    """``extract`` copies what is asked for, also into a folder of another user; models have the hashes of docs."""
     export = subject.folder("export")
     docker("run", "--rm", *STRICT, "-v", f"{export}:/var/run/holoscan/export", subject.image, "extract")
     parts = sorted(path.name for path in export.iterdir())
@@ -362,6 +403,10 @@ def check_extract(subject: Subject) -> str:
     for model in models:
         for name, digest in model["files"].items():
             require(sha256(export / "models" / model["name"] / name) == digest, f"{name} has another hash")
+    place = subject.folder("export-models")
+    docker("run", "--rm", *STRICT, "-v", f"{place}:/var/run/holoscan/export/models", subject.image, "extract")
+    names = sorted(path.name for path in place.iterdir())
+    require(names == sorted(model["name"] for model in models), f"extract of the models gave {names}")
     return f"{len(models)} model(s), hashes as in docs"
 
 
@@ -386,6 +431,7 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     check_damaged,
     check_ended_early,
     check_too_little_memory,
+    check_other_models,
     check_as_workflow_manager,
     check_as_mercure,
     check_as_kaapana,

@@ -18,18 +18,23 @@ def package(
     models: Annotated[
         str | None,
         typer.Option(
-            "-m", "--models", envvar="AIMI_MODELS", help="Models folder, or `demo`; none: an image without models."
+            "-m", "--models", envvar="AIMI_MODELS", help="Models folder, or `demo`; with none an image without models."
         ),
     ] = None,
     cuda: Annotated[
-        bool, typer.Option("--cuda/--cpu", help="An image for a GPU, or for the processor alone (the default).")
+        bool, typer.Option("--cuda/--cpu", help="An image for a GPU (needs --offline), or for the processor alone.")
     ] = False,
     with_torch: Annotated[
-        bool, typer.Option("--with-torch", help="Put torch into a processor's image, too (AIMI_DEVICE=cpu-torch).")
+        bool,
+        typer.Option(
+            "--with-torch", help="Put torch into a processor's image, too (AIMI_DEVICE=cpu-torch); needs --offline."
+        ),
     ] = False,
     offline: Annotated[
         Path | None,
-        typer.Option("--offline", metavar="WHEELHOUSE", help="Take packages from this folder of wheels; no network."),
+        typer.Option(
+            "--offline", metavar="WHEELHOUSE", help="Take packages from this folder of wheels, and no base from afar."
+        ),
     ] = None,
     base_image: Annotated[str, typer.Option("--base-image", help="An image with Python 3.11.")] = _BASE,
     compat_monai: Annotated[

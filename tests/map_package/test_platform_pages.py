@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from aimi.map_package import places
+from aimi.map_package.inside import entrypoint
 from aimi.options import ENVIRONMENT
 from tests.map_package.kit import ROOT
 
@@ -74,6 +75,21 @@ def test_mercure_parses_the_json_inside_its_json_and_gives_no_network() -> None:
     assert json.loads(module["docker_arguments"])["read_only"] is True
     assert module["network_enabled"] is False
     assert module["requires_root"] is False
+
+
+def test_mercures_page_names_what_result_json_holds_and_how_often_mercure_says_where() -> None:
+    page = (PAGES / "mercure.md").read_text()
+    assert [key for key in entrypoint._OF_REPORT if f"`{key}`" not in page] == []
+    # process_series.py: input and output, each for mercure's own, MONAI's and Holoscan's modules
+    assert "six variables that mercure sets" in " ".join(page.split())
+
+
+def test_kaapanas_page_names_the_user_that_writes_and_the_statuses_of_a_batch() -> None:
+    page = (PAGES / "kaapana.md").read_text()
+    assert "writable for the image's user, 1000" in page
+    statuses = (ROOT / "docs" / "exit_status.md").read_text()
+    assert f"| {entrypoint._SKIPPED} |" in statuses
+    assert f" {entrypoint._SKIPPED}: no item" in page
 
 
 def test_every_page_limits_memory_to_what_the_application_asks_for() -> None:

@@ -10,7 +10,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 
+import aimi
 from aimi.map_package import staging
 from aimi.map_package.flavours import pins
 from aimi.tasks import TASKS
@@ -74,8 +76,36 @@ def test_the_context_holds_the_application_and_both_manifests(context: tuple[str
     app = json.loads((folder / "map" / "app.json").read_bytes())
     pkg = json.loads((folder / "map" / "pkg.json").read_bytes())
     assert app["input"]["formats"] == ["file"] == app["output"]["formats"]
-    assert pkg["resources"]["gpu"] == 1
+    assert app["version"] == pkg["version"] == aimi.__version__
+    written = yaml.safe_load((ROOT / "apps" / task / "app.yaml").read_text())
+    assert pkg["resources"] == written["resources"]
+    assert set(pkg["resources"]) == {"cpu", "gpu", "memory", "gpuMemory", "sharedMemory"}
     assert set(pkg["models"]) == {spec.name for spec in TASKS[task].models}
+
+
+def test_the_dockerfile_puts_each_part_of_the_context_where_the_manifests_say(context: tuple[str, Path]) -> None:
+    _, folder = context
+    lines = [line.strip() for line in (folder / "Dockerfile").read_text().splitlines()]
+    app = json.loads((folder / "map" / "app.json").read_bytes())
+    pkg = json.loads((folder / "map" / "pkg.json").read_bytes())
+    copied = dict(line.split()[1:] for line in lines if line.startswith("COPY "))
+    assert all((folder / source).exists() for source in copied)
+    assert copied["./app"] == pkg["applicationRoot"] == json.loads(app["command"])[1]
+    assert copied["./models"] == pkg["modelRoot"]
+    assert copied["./map/app.json"] == app["environment"]["HOLOSCAN_APP_MANIFEST_PATH"]
+    assert copied["./map/pkg.json"] == app["environment"]["HOLOSCAN_PKG_MANIFEST_PATH"]
+    paths = [line for line in lines if line.startswith("ENV PYTHONPATH=")]
+    assert [line.rpartition(":")[2] for line in paths] == [copied["./lib"]]
+    assert f'ENTRYPOINT ["{copied["./tools"]}"]' in lines
+
+
+def test_the_dockerfile_begins_with_the_base_and_is_labelled_with_title_and_version(context: tuple[str, Path]) -> None:
+    task, folder = context
+    lines = [line.strip() for line in (folder / "Dockerfile").read_text().splitlines()]
+    written = yaml.safe_load((ROOT / "apps" / task / "app.yaml").read_text())
+    assert next(line for line in lines if line.startswith("FROM")) == "FROM base:1 AS base"
+    assert f'LABEL org.opencontainers.image.title="{written["application"]["title"]}"' in lines
+    assert f'LABEL org.opencontainers.image.version="{aimi.__version__}"' in lines
 
 
 def test_every_model_is_there_once(context: tuple[str, Path]) -> None:
