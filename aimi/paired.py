@@ -5,7 +5,7 @@ only where a finding can be kept. Then the other images are brought to the task'
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from aimi.models import totalsegmentator_classes as classes
 from aimi.options import REGION_SOURCES
 from aimi.registration import Registration
 from aimi.result import Aligned, ModelRun, Region
+from aimi.tasks.task import RegionPart, RegionPlan
 
 __all__ = ["align", "find_region", "region_digest", "region_on", "require_fitting_options", "support_of"]
 
@@ -88,13 +89,17 @@ def find_region(
     if job.task.region is None or job.options.region == _OWN:
         return Region(fingerprint, None, {})
     if job.options.region not in {None, *REGION_SOURCES}:
-        return Region(fingerprint, _read_region(job, Path(job.options.region or "")), {})
+        found = _read_region(job, Path(job.options.region or ""))
+        job.record.note(*_parts_not_shown(job.task.region, found))
+        return Region(fingerprint, found, {})
     last = plan_of(job)[-1].spec
     if models is None:
-        found = [one for one in find_models(job) if one.spec != last]
-        models = load_models(job, found)
+        models = load_models(job, [one for one in find_models(job) if one.spec != last])
     runs = run_models(job, images, [one for one in models if one.found.spec != last])
-    return Region(fingerprint, _composed(runs), runs)
+    labels = _composed(runs)
+    if labels is not None:
+        job.record.note(*_parts_not_shown(job.task.region, labels))
+    return Region(fingerprint, labels, runs)
 
 
 def _composed(runs: Mapping[str, ModelRun]) -> LabelMap | None:
@@ -147,6 +152,27 @@ def _read_region(job: Job, path: Path) -> LabelMap:
     for number, one in zip(numbers, found.masks, strict=True):
         labels[one.mask & (labels == 0)] = number
     return LabelMap(found.to_volume(labels), (), found.source)
+
+
+def _parts_not_shown(plan: RegionPlan, region: LabelMap) -> tuple[Note, ...]:
+    """Tell which parts a region lacks that shows others: a patient may lack them, a segmentation may, too."""
+    numbers = [number for part in plan.parts for number in (*part.whole, *part.pieces)]
+    shown = {number for number in numbers if np.any(region.labels == number)}
+    if not shown:
+        return ()
+    names = [name for part in plan.parts for name in _not_shown(part, shown)]
+    sentence = "The region does not show the {}: findings there count as outside of it and may be taken away."
+    return tuple(Note("region-part-missing", sentence.format(name)) for name in names)
+
+
+def _not_shown(part: RegionPart, shown: Collection[int]) -> list[str]:
+    """Name what of a part is not shown: nothing, all of it, or some of its pieces."""
+    if any(number in shown for number in part.whole):
+        return []
+    absent = [number for number in part.pieces if number not in shown]
+    if len(absent) == len(part.pieces):
+        return [part.name]
+    return [name.replace("_", " ") for name, number in classes.ANATOMY.items() if number in absent]
 
 
 def align(job: Job, selection: Selection, images: Mapping[str, Image]) -> Aligned:

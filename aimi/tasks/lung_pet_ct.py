@@ -35,7 +35,7 @@ from aimi.tasks.pet_ct import (
     tumors_in_the_ct,
     without_ct,
 )
-from aimi.tasks.task import REGION, Cleaned, CleanUp, Group, Labels, RegionPlan, Removed, Running, Task
+from aimi.tasks.task import REGION, Cleaned, CleanUp, Group, Labels, RegionPart, RegionPlan, Removed, Running, Task
 
 __all__ = ["LUNG_PET_CT", "RULES", "pulmonary_region", "support"]
 
@@ -188,6 +188,10 @@ LUNG_PET_CT = Task(
                 "published-code": (*_LEFT, *_RIGHT),
                 "mhub": (*_LEFT, *_RIGHT),
             }
+        ),
+        parts=(
+            RegionPart("left lung", (classes.ANATOMY["lung_left"],), classes.LOBES_LEFT),
+            RegionPart("right lung", (classes.ANATOMY["lung_right"],), classes.LOBES_RIGHT),
         ),
     ),
     lesions=(_TUMOR,),

@@ -21,6 +21,7 @@ __all__ = [
     "Group",
     "Labels",
     "Planned",
+    "RegionPart",
     "RegionPlan",
     "Removed",
     "Running",
@@ -77,6 +78,22 @@ Support = Callable[[LabelMap], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
+class RegionPart:
+    """A part of a region that a patient may lack, such as a lung: a region without it is taken, with a note.
+
+    Parameters
+    ----------
+    name : as the note calls it: ``right lung``.
+    whole : anatomy numbers each of which shows all of it.
+    pieces : anatomy numbers that show all of it together.
+    """
+
+    name: str
+    whole: tuple[int, ...]
+    pieces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RegionPlan:
     """Where a region comes from, against which findings are judged.
 
@@ -89,6 +106,7 @@ class RegionPlan:
     support : by rule set; without an entry the last model looks everywhere.
     required : by rule set, the anatomy numbers of which a region from elsewhere has at least one.
     judged : names of the last model's labels that are findings; the others are not followed beyond the support.
+    parts : of a region that tells them apart; one that shows some and lacks others is taken with a note.
     """
 
     needed: Mapping[str, tuple[str, ...]]
@@ -96,6 +114,7 @@ class RegionPlan:
     support: Mapping[str, Support]
     required: Mapping[str, tuple[int, ...]]
     judged: tuple[str, ...] = ("tumor",)
+    parts: tuple[RegionPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

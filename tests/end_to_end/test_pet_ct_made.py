@@ -94,6 +94,53 @@ def test_a_region_from_our_own_segmentation_gives_the_same_tumors(tmp_path: Path
     assert str(tmp_path) not in json.dumps(report)
 
 
+def one_sided_region(tmp_path: Path, models: Path, name: str) -> Path:
+    """Give a segmentation of this study that shows the lung without tumors alone, under a name."""
+    first = run(tmp_path / "first", models, MadePetCt(lungs=MADE.lungs[1:]))
+    seg = pydicom.dcmread(first.folder / "lung_pet_ct.seg.dcm")
+    seg.SegmentSequence[0].SegmentLabel = name
+    seg.save_as(tmp_path / "one.dcm")
+    return tmp_path / "one.dcm"
+
+
+def test_a_region_of_one_lung_is_taken_and_the_report_says_that_the_other_is_not_shown(
+    tmp_path: Path, models: Models
+) -> None:
+    region = one_sided_region(tmp_path, models, "lung_left")
+    end = run(tmp_path / "second", models, region=str(region))
+    assert voxels(end, 2) == 0
+    assert end.report is not None
+    (note,) = [note["sentence"] for note in end.report["notes"] if note["code"] == "region-part-missing"]
+    assert note.startswith("The region does not show the right lung: findings there count as outside")
+
+
+@pytest.mark.parametrize(
+    ("task", "names", "missing"),
+    [
+        (LUNG_PROOF, ["lung"], []),
+        (LUNG_PROOF, ["lung_left", "lung_right"], []),
+        (LUNG_PROOF, ["lung_right"], ["left lung"]),
+        (LUNG_PROOF, ["lung", "lung_left"], ["right lung"]),  # where sides are shown, they alone count
+        (LUNG_PROOF, ["lung_upper_lobe_left", "lung_lower_lobe_left", "lung_right", "liver"], []),
+        (LUNG_PROOF, ["lung_upper_lobe_left", "lung_right"], ["lung lower lobe left"]),
+        (
+            LUNG_PROOF,
+            ["lung_lower_lobe_right", "heart"],
+            ["left lung", "lung upper lobe right", "lung middle lobe right"],
+        ),
+        (BREAST_PROOF, ["breast", "lung_left"], []),
+    ],
+)
+def test_parts_that_a_region_lacks_are_named(task: Any, names: list[str], missing: list[str]) -> None:
+    from aimi.models.totalsegmentator_classes import ANATOMY
+    from aimi.paired import _parts_not_shown
+    from tests.tasks.grids import on_grid
+
+    region = on_grid(np.array([[[0, *(ANATOMY[name] for name in names)]]], np.uint8))
+    notes = _parts_not_shown(task.region, region)
+    assert [note.sentence.split("show the ")[1].split(":")[0] for note in notes] == missing
+
+
 def test_a_region_of_another_frame_of_reference_is_refused(tmp_path: Path, models: Models) -> None:
     seg = pydicom.dcmread(run(tmp_path / "first", models).folder / "lung_pet_ct.seg.dcm")
     seg.FrameOfReferenceUID = "2.25.9"
