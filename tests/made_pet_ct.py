@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from tests.made import Made, write_made
 
+SHAPE = (20, 24, 24)
 PET_SPACING, CT_SPACING = (4.0, 5.0, 5.0), (2.0, 2.5, 2.5)
 SOFT, LUNG, AIR = 40, 600, 0
 """HU of the CT: "lung" is dense here, for a threshold model marks what lies above a value that is not negative."""
@@ -24,10 +25,11 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class MadePetCt:
-    """Describe the pair. Indices below are the PET's; a PET voxel is 2 x 2 x 2 of the CT."""
+    """Describe the pair. Indices are the PET's; a PET voxel is 2 x 2 x 2 of the CT. ``lung_hu`` goes by ``lungs``."""
 
     lungs: tuple[Any, ...] = (np.s_[4:16, 6:16, 3:9], np.s_[4:16, 6:16, 14:20])
     tumors: tuple[Any, ...] = (np.s_[6:9, 8:11, 5:8], np.s_[10:13, 9:12, 9:11], np.s_[1:3, 3:5, 11:13])
+    lung_hu: tuple[int, ...] = (LUNG, LUNG)
     ct_slices: tuple[int, int] = (0, 40)
     pet_attributes: Mapping[str, Any] = field(default_factory=dict)
     ct_attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -40,9 +42,17 @@ class MadePetCt:
     def tumor_mask(self) -> Array:
         return self._mask(self.tumors)
 
+    @property
+    def ct(self) -> Array:
+        """The CT's values on its own grid, all slices."""
+        values = np.full(SHAPE, SOFT, np.int16)
+        for box, hu in zip(self.lungs, self.lung_hu, strict=False):
+            values[box] = hu
+        return values.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+
     @staticmethod
     def _mask(boxes: tuple[Any, ...]) -> Array:
-        mask = np.zeros((20, 24, 24), np.bool_)
+        mask = np.zeros(SHAPE, np.bool_)
         for box in boxes:
             mask[box] = True
         return mask
@@ -64,7 +74,6 @@ def write_pet_ct(folder: Path, made: MadePetCt | None = None) -> Path:
     """Write both series into one folder and give it."""
     made = made or MadePetCt()
     pet = np.where(made.tumor_mask, HOT, WARM).astype(np.int16)
-    ct = np.where(made.lung_mask, LUNG, SOFT).astype(np.int16).repeat(2, 0).repeat(2, 1).repeat(2, 2)
     attributes = {
         "SeriesDate": "20200101",
         "SeriesTime": "120100",
@@ -87,7 +96,7 @@ def write_pet_ct(folder: Path, made: MadePetCt | None = None) -> Path:
     write_made(
         folder / "ct",
         Made(
-            ct[first:last],
+            made.ct[first:last],
             CT_SPACING,
             origin=(corner[0], corner[1], corner[2] + start),
             series=3,

@@ -94,15 +94,36 @@ def test_case_of_the_published_code_and_the_port(boxes: list[Any], region: np.nd
 BREASTS = (FRONT, ANATOMY["breast"])
 
 
+def with_breasts(region: np.ndarray, breasts: Any) -> np.ndarray:
+    """Give a region with breasts where it holds nothing yet."""
+    shown = region.copy()
+    shown[breasts] = np.where(region[breasts] > 0, region[breasts], ANATOMY["breast"])
+    return shown
+
+
+FAR_IN_FRONT = np.s_[28:58, 5:25, 10:70]  # with 5 mm more it ends at y 29
+LESS_IN_FRONT = np.s_[28:58, 5:34, 10:70]  # with 5 mm more it ends at y 38
+BEHIND_LIVER_TOO = np.s_[10:20, 56:70, 45:60]
+LIVER_BELOW = organs((np.s_[10:20, 45:60, 15:30], LIVER))
+
+
 @pytest.mark.parametrize(
     ("boxes", "region", "expected"),
     [
         ([IN_FRONT], organs(BREASTS), (125,)),  # B1
         ([np.s_[40:45, 50:55, 30:35]], organs(BREASTS), (0,)),  # B2
         ([IN_FRONT], organs(BREASTS, (np.s_[39:46, 19:26, 29:36], ANATOMY["heart"])), (0,)),  # B2, inside both
+        ([IN_GAP_Y], with_breasts(two_organs(1, 8), FRONT), (27,)),  # B3: y 32 to 34, the breasts end at 34
+        ([IN_GAP_Y], with_breasts(two_organs(1, 8), FAR_IN_FRONT), (0,)),  # B3: 3 voxels beyond the margin
+        ([np.s_[28:31, 36:39, 38:41]], with_breasts(two_organs(1, 16), FRONT), (27,)),  # B3: within 5 mm
+        ([np.s_[28:31, 36:39, 38:41]], with_breasts(two_organs(1, 16), FAR_IN_FRONT), (0,)),  # B3
+        ([IN_GAP_X], with_breasts(two_organs(2, 8), FRONT), (27,)),  # B4: two of its three layers (y 38, 39, 40)
+        ([IN_GAP_X], with_breasts(two_organs(2, 8), LESS_IN_FRONT), (0,)),  # B4: one of them
         ([BEHIND], organs(BREASTS, RIGHT_KIDNEY), (0,)),  # B5
         ([BEFORE], organs(BREASTS, RIGHT_KIDNEY), (0,)),  # B6: below the breasts
         ([ABOVE], organs(BREASTS, RIGHT_KIDNEY), (0,)),  # B7
+        ([BEHIND_LIVER], with_breasts(LIVER_BELOW, FRONT), (0,)),  # B8: it lies in no breast
+        ([BEHIND_LIVER], with_breasts(LIVER_BELOW, BEHIND_LIVER_TOO), (125,)),  # B8: the liver's front is no rule
         ([np.s_[0:3, 10:15, 30:35]], organs((np.s_[0:20, 5:35, 10:70], ANATOMY["breast"])), (75,)),  # B9
         ([LARGE, MIDDLE, SMALL], organs(BREASTS), (125, 64, 27)),  # B10
         ([LARGE, TWENTY, TWENTY_ONE], organs(BREASTS), (125, 20, 21)),  # B11
