@@ -123,6 +123,7 @@ def encode_summary(
             "fingerprint": one["fingerprint"],
             "chosen": one["selection"]["chosen"],
             "segments": one["segments"],
+            "positions": one["positions"],
             "empty": one["empty"],
         }
         for number, one in enumerate(reports, start=1)
@@ -210,6 +211,9 @@ def _facts(
     if uptake is not None:
         facts["uptake"] = report.uptake_facts(uptake)
         facts["registration"] = report.registration_facts(result.registration)
+    facts["positions"] = {
+        part: _frame_facts(result, role) for part, role in _roles_of_positions(result, uptake).items()
+    }
     facts["empty"] = not result.labels.labels.any()
     facts["removed"] = [
         {
@@ -225,6 +229,17 @@ def _facts(
     facts["peak_memory_bytes"] = peak_memory_bytes()
     facts["files"] = {name: sha256_of(content) for name, content in files.items()}
     return facts
+
+
+def _roles_of_positions(result: Result, uptake: CaseUptake | None) -> dict[str, str]:
+    """Give in which image's coordinates each part of the report tells positions."""
+    roles = {"segments": result.segments.reference, "removed": result.task.reference}
+    return roles if uptake is None else roles | {"uptake": _PET}
+
+
+def _frame_facts(result: Result, role: str) -> dict[str, Any]:
+    source = result.native[role].source
+    return {"image": role, "frame_of_reference_uid": None if source is None else source.frame_of_reference_uid}
 
 
 def _model_facts(run: ModelRun) -> dict[str, Any]:

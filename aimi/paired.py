@@ -203,7 +203,7 @@ def align(job: Job, selection: Selection, images: Mapping[str, Image]) -> Aligne
     if result is not None:
         _require_coverage(job, outside)
     mask = LabelMap(reference.volume.with_array(outside.astype(np.uint8)), (), reference.source)
-    return Aligned(aligned, native, mask, result)
+    return Aligned(aligned, native, images, mask, result)
 
 
 def _frames_differ(job: Job, selection: Selection) -> bool:

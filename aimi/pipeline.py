@@ -187,7 +187,8 @@ def clean_up(
     grid = job.options.grid or job.task.reference
     if aligned is None or grid == job.task.reference:
         return Segments(segments, cleaned.removed, job.task.reference)
-    written = resample.labels_onto(segments, aligned.native[grid]).labels
+    moved, own = resample.labels_onto(segments, aligned.native[grid]).labels, aligned.as_read[grid]
+    written = LabelMap(own.volume.with_array(moved.labels), job.task.segments, own.source)
     return Segments(written, cleaned.removed, grid, measured=segments)
 
 

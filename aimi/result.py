@@ -56,12 +56,14 @@ class Aligned:
     ----------
     images : by role, on the reference grid.
     native : by role, each on its own grid, registered where that was asked for.
+    as_read : by role, each on its own grid and where its series says that it lies.
     outside : 1 where an image does not reach; None where all lie on one grid.
     registration : how the second image was moved onto the first; None where it was not.
     """
 
     images: Mapping[str, Image]
     native: Mapping[str, Image]
+    as_read: Mapping[str, Image]
     outside: LabelMap | None
     registration: Registration | None = None
 
@@ -72,6 +74,7 @@ class Segments:
 
     Parameters
     ----------
+    labels : where the series of ``reference`` says that it lies, whatever was registered.
     reference : the role on whose grid the labels lie; the task's unless another was asked for.
     measured : the labels on the task's reference grid, where that is another.
     """

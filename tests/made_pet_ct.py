@@ -25,12 +25,18 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class MadePetCt:
-    """Describe the pair. Indices are the PET's; a PET voxel is 2 x 2 x 2 of the CT. ``lung_hu`` goes by ``lungs``."""
+    """Describe the pair.
+
+    Indices are the PET's; a PET voxel is 2 x 2 x 2 of the CT. ``lung_hu`` goes by ``lungs``. Where ``lung_bqml`` is the
+    activity of all else, lungs cannot be seen on the PET. ``ct_moved_by`` is added to the CT's positions (x, y, z).
+    """
 
     lungs: tuple[Any, ...] = (np.s_[4:16, 6:16, 3:9], np.s_[4:16, 6:16, 14:20])
     tumors: tuple[Any, ...] = (np.s_[6:9, 8:11, 5:8], np.s_[10:13, 9:12, 9:11], np.s_[1:3, 3:5, 11:13])
     lung_hu: tuple[int, ...] = (LUNG, LUNG)
+    lung_bqml: int = WARM
     ct_slices: tuple[int, int] = (0, 40)
+    ct_moved_by: tuple[float, float, float] = (0.0, 0.0, 0.0)
     pet_attributes: Mapping[str, Any] = field(default_factory=dict)
     ct_attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -73,7 +79,7 @@ def tracer(**values: Any) -> Dataset:
 def write_pet_ct(folder: Path, made: MadePetCt | None = None) -> Path:
     """Write both series into one folder and give it."""
     made = made or MadePetCt()
-    pet = np.where(made.tumor_mask, HOT, WARM).astype(np.int16)
+    pet = np.where(made.tumor_mask, HOT, np.where(made.lung_mask, made.lung_bqml, WARM)).astype(np.int16)
     attributes = {
         "SeriesDate": "20200101",
         "SeriesTime": "120100",
@@ -87,8 +93,10 @@ def write_pet_ct(folder: Path, made: MadePetCt | None = None) -> Path:
     }
     origin = (-60.0, -60.0, -100.0)
     corner = tuple(
-        value + (fine - coarse) / 2
-        for value, fine, coarse in zip(origin, CT_SPACING[::-1], PET_SPACING[::-1], strict=True)
+        value + (fine - coarse) / 2 + moved
+        for value, fine, coarse, moved in zip(
+            origin, CT_SPACING[::-1], PET_SPACING[::-1], made.ct_moved_by, strict=True
+        )
     )
     first, last = made.ct_slices
     start = first * CT_SPACING[0]

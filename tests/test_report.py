@@ -39,6 +39,8 @@ def test_a_result_follows_the_schema(tmp_path: Path) -> None:
     jsonschema.validate(report_of(end), SCHEMA)
     assert report_of(end)["status"] == 0
     assert set(report_of(end)["files"]) == {"seg.dcm", "preview.png"}
+    frame = {"image": "image", "frame_of_reference_uid": "2.25.1000.1.99"}
+    assert report_of(end)["positions"] == {"segments": frame, "removed": frame}
 
 
 def test_a_refusal_follows_the_schema_and_lists_the_candidates(tmp_path: Path) -> None:

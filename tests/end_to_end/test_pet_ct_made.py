@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MADE = MadePetCt()
 KEPT = 27 + 18
 """Voxels of the tumor inside a lung and of the one that touches it; the third lies elsewhere."""
+ELSEWHERE = MadePetCt(lung_bqml=200, ct_attributes={"FrameOfReferenceUID": "2.25.9"})
+"""A pair whose CT has a frame of reference of its own; both show the lungs."""
 Models = Path
 
 
@@ -67,6 +69,38 @@ def test_on_the_grid_of_the_ct_a_voxel_of_the_pet_is_eight(tmp_path: Path, model
     assert source.ReferencedSOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
 
 
+def centroid_as_written(path: Path, number: int) -> np.ndarray:
+    """Give the mean position of a segment's voxels, as the frames of the object state it."""
+    ds = pydicom.dcmread(path)
+    dy, dx = ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+    places = []
+    for frame, groups in zip(ds.pixel_array, ds.PerFrameFunctionalGroupsSequence, strict=True):
+        if groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number:
+            x, y, z = groups.PlanePositionSequence[0].ImagePositionPatient
+            places += [(x + i * dx, y + j * dy, z) for j, i in np.argwhere(frame)]
+    centroid: np.ndarray = np.mean(places, axis=0)
+    return centroid
+
+
+def test_positions_of_segments_are_those_of_the_segmentation_on_a_registered_ct_too(
+    tmp_path: Path, models: Models
+) -> None:
+    made = replace(ELSEWHERE, ct_moved_by=(9.0, -6.0, 7.0))
+    end = run(tmp_path, models, made, register=True, grid="ct")
+    report: Any = end.report
+    place = np.array(report["segments"][1]["centroid_lps_mm"])
+    assert place == pytest.approx(centroid_as_written(end.folder / "lung_pet_ct.seg.dcm", 2), abs=0.01)
+    lesions = report["uptake"]["lesions"]
+    on_pet = np.average([one["centroid_lps_mm"] for one in lesions], axis=0, weights=[one["voxels"] for one in lesions])
+    assert place + report["registration"]["translation_lps_mm"] == pytest.approx(on_pet, abs=CT_SPACING[2] / 2)
+    assert {part: one["image"] for part, one in report["positions"].items()} == {
+        "segments": "ct",
+        "removed": "pet",
+        "uptake": "pet",
+    }
+    assert report["positions"]["segments"]["frame_of_reference_uid"] == "2.25.9"
+
+
 def test_the_uptake_of_each_lesion_and_of_the_patient_is_reported(tmp_path: Path, models: Models) -> None:
     report: Any = run(tmp_path, models).report
     jsonschema.validate(report, json.loads((ROOT / "docs" / "report.schema.json").read_text()))
@@ -74,6 +108,8 @@ def test_the_uptake_of_each_lesion_and_of_the_patient_is_reported(tmp_path: Path
     assert [one["suv_max"] for one in report["uptake"]["lesions"]] == pytest.approx([suv, suv], rel=1e-4)
     assert report["uptake"]["patient"]["mtv_ml"] == pytest.approx(KEPT * 0.1, rel=1e-6)
     assert report["uptake"]["patient"]["tlg"] == pytest.approx(KEPT * 0.1 * suv, rel=1e-4)
+    frames = {"image": "pet", "frame_of_reference_uid": "2.25.1000.1.99"}
+    assert report["positions"] == {"segments": frames, "removed": frames, "uptake": frames}
 
 
 def test_a_missing_weight_gives_a_result_without_suv_and_the_reason(tmp_path: Path, models: Models) -> None:
@@ -249,7 +285,7 @@ def test_organ_labels_of_the_tumor_model_are_the_region_on_request(tmp_path: Pat
 
     job = roads.make_job(LUNG_PROOF, tmp_path, models, RunOptions(region="own"), demo=True)
     labels: LabelMap = on_grid(np.array([[[0, 1, 5, 9]]], np.uint8))
-    found = region_on(job, Aligned({}, {}, None), Region("", None, {}), {"Task762_PET_CT_Breast": labels})
+    found = region_on(job, Aligned({}, {}, {}, None), Region("", None, {}), {"Task762_PET_CT_Breast": labels})
     assert found is not None
     names = classes.ANATOMY
     assert found.labels.ravel().tolist() == [0, names["liver"], names["lung"], 0]
