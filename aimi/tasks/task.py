@@ -232,12 +232,17 @@ def plan_models(task: Task, rule_set: str, *, demo: bool, with_region: bool, fas
     Raises
     ------
     UsageError
-        Demo models were asked for and the task has none, or fast region models of a task without region.
+        Demo models were asked for and the task has none, or fast region models where no region model runs that could
+        be faster.
     """
     if demo and not task.demo_models:
         raise UsageError(f"{task.name} has no demo model.", "Name a models folder with -m.")
     if fast_region and task.region is None:
         raise UsageError(f"{task.name} needs no region.", "Leave out --fast-region.")
+    if fast_region and not with_region:
+        raise UsageError("With this --region no region model runs that could be faster.", "Leave out --fast-region.")
+    if fast_region and demo:
+        raise UsageError("The demo models of the region have no faster ones.", "Leave out --fast-region.")
     specs = task.demo_models if demo else task.models
     planned = [Planned(place, spec) for place, spec in zip(task.models, specs, strict=True)]
     if task.region is None:
@@ -245,7 +250,7 @@ def plan_models(task: Task, rule_set: str, *, demo: bool, with_region: bool, fas
     *places, last = planned
     if not with_region:
         return (last,)
-    needed, fast = task.region.needed[rule_set], {} if demo or not fast_region else task.region.fast
+    needed, fast = task.region.needed[rule_set], task.region.fast if fast_region else {}
     return (*(replace(one, spec=fast.get(one.spec.name, one.spec)) for one in places if one.place.name in needed), last)
 
 

@@ -266,6 +266,26 @@ def test_a_region_that_cannot_be_is_wrong_usage(task: Any, options: dict[str, An
     assert roads.run("command", task, tmp_path, tmp_path / "out", None, RunOptions(**options)).status == 2
 
 
+@pytest.mark.parametrize("road", roads.ROADS)
+@pytest.mark.parametrize(
+    ("demo", "region", "said"),
+    [
+        (False, "own", "With this --region no region model runs"),
+        (False, "FILE", "With this --region no region model runs"),
+        (True, None, "demo models of the region have no faster ones"),
+    ],
+)
+def test_a_fast_region_where_no_region_model_could_be_faster_is_wrong_usage(
+    demo: bool, region: str | None, said: str, road: str, tmp_path: Path
+) -> None:
+    from aimi.tasks import get
+
+    (tmp_path / "FILE").touch()
+    options = RunOptions(fast_region=True, region=str(tmp_path / "FILE") if region == "FILE" else region)
+    end = roads.run(road, get("lung_pet_ct"), tmp_path, tmp_path / "out", None, options, demo=demo)
+    assert (end.status, said in end.message) == (2, True)
+
+
 def test_a_demo_model_without_organs_cannot_give_the_region(tmp_path: Path) -> None:
     from aimi.paired import require_fitting_options
     from aimi.tasks import get
