@@ -11,7 +11,7 @@ TotalSegmentator 2.18.0 (Apache-2.0), ``map_to_binary.py`` (``class_map``, ``cla
 ``resources/totalsegmentator_snomed_mapping.csv``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from aimi.image import Segment
@@ -24,11 +24,13 @@ __all__ = [
     "LOBES_LEFT",
     "LOBES_RIGHT",
     "LUNGS",
+    "UNIONS",
     "V1",
     "V1_COUNT",
     "V2_PARTS",
     "V2_TOTAL",
     "anatomy_of",
+    "with_unions",
 ]
 
 
@@ -125,8 +127,21 @@ ANATOMY: Mapping[str, int] = MappingProxyType(
 )
 """Name -> number in the label map of a region."""
 
-LOBES_LEFT = tuple(ANATOMY[name] for name in V1 if name.startswith("lung_") and name.endswith("_left"))
-LOBES_RIGHT = tuple(ANATOMY[name] for name in V1 if name.startswith("lung_") and name.endswith("_right"))
+_LOBES = tuple(name for name in V1 if name.startswith("lung_"))
+
+UNIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "heart": tuple(name for name in V1 if name.startswith("heart_")),
+        "lung": _LOBES,
+        "lung_left": tuple(name for name in _LOBES if name.endswith("_left")),
+        "lung_right": tuple(name for name in _LOBES if name.endswith("_right")),
+        "kidney": ("kidney_right", "kidney_left"),
+    }
+)
+"""A coarser class -> the classes of version 1 for which it stands."""
+
+LOBES_LEFT = tuple(ANATOMY[name] for name in UNIONS["lung_left"])
+LOBES_RIGHT = tuple(ANATOMY[name] for name in UNIONS["lung_right"])
 LUNGS = (*LOBES_LEFT, *LOBES_RIGHT, *(ANATOMY[name] for name in ("lung", "lung_left", "lung_right")))
 
 _LEFT, _RIGHT = "7771000", "24028007"
@@ -168,6 +183,12 @@ _CODED = _names(
     " breast:76752008: lung:39607008: lung_left:39607008:L lung_right:39607008:R kidney:64033007:"
 )
 """name:SNOMED CT code of the property type:side."""
+
+
+def with_unions(names: Collection[str]) -> tuple[int, ...]:
+    """Give the numbers of classes of version 1, and of the coarser ones that stand for nothing else."""
+    unions = (union for union, parts in UNIONS.items() if all(part in names for part in parts))
+    return tuple(ANATOMY[name] for name in (*names, *unions))
 
 
 def _by_code() -> Mapping[tuple[str, str], int]:

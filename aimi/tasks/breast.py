@@ -44,7 +44,8 @@ MARGIN_MM = 5.0
 
 _BREAST = classes.ANATOMY["breast"]
 _CLOSING = 11  # five passes of a 3 x 3 square
-_BELLY = tuple(classes.ANATOMY[name] for name in ("spleen", "kidney_right", "kidney_left", "gallbladder"))
+_BODY = classes.with_unions(classes.V1)
+_BELLY = classes.with_unions(("spleen", "kidney_right", "kidney_left", "gallbladder"))
 _CUT_SLICES = 3
 _PARTS = tuple(TOTALSEGMENTATOR_PARTS.values())
 
@@ -93,8 +94,10 @@ def _published(labels: Mapping[str, LabelMap], images: Mapping[str, Image]) -> C
 
 
 def _body(region: LabelMap) -> Mask:
-    """Give all classes of TotalSegmentator's version 1; those that only version 2 has are not among them."""
-    body: Mask = (region.labels > 0) & (region.labels <= classes.V1_COUNT)
+    """Give all classes of TotalSegmentator's version 1, and unions of them; not those that only version 2 has."""
+    is_body = np.zeros(256, np.bool_)
+    is_body[list(_BODY)] = True
+    body: Mask = is_body[region.labels]
     return body
 
 
@@ -144,8 +147,8 @@ BREAST = Task(
         required=MappingProxyType(
             {
                 "paper": (_BREAST,),
-                "published-code": tuple(range(1, classes.V1_COUNT + 1)),
-                "mhub": tuple(range(1, classes.V1_COUNT + 1)),
+                "published-code": _BODY,
+                "mhub": _BODY,
             }
         ),
     ),

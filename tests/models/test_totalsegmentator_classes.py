@@ -50,6 +50,15 @@ def test_every_class_has_a_number_of_its_own_that_fits_a_label_map() -> None:
     assert len(ANATOMY) < 256
 
 
+def test_a_coarser_class_goes_with_all_of_its_parts_alone() -> None:
+    right = {"lung_upper_lobe_right", "lung_middle_lobe_right", "lung_lower_lobe_right"}
+    found = set(classes.with_unions(sorted(right | {"kidney_left", "spleen"})))
+    assert found == {ANATOMY[name] for name in right | {"kidney_left", "spleen", "lung_right"}}
+    assert set(classes.with_unions(classes.V1)) - set(range(1, classes.V1_COUNT + 1)) == {
+        ANATOMY[name] for name in ("heart", "lung", "lung_left", "lung_right", "kidney")
+    }
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from aimi.dicom import pairing, selection, study
 from aimi.image import Image
-from aimi.models.catalogue import TASK762_PET_CT
+from aimi.models.catalogue import DEMO_BREAST_REGION, TASK762_PET_CT
 from aimi.models.totalsegmentator_classes import ANATOMY
 from aimi.tasks.breast import BREAST, breast_region, closed_in_sagittal_planes
 from aimi.tasks.task import REGION
@@ -89,6 +89,41 @@ TWENTY, TWENTY_ONE = np.s_[40:42, 10:12, 30:35], np.s_[40:41, 10:13, 50:57]
 )
 def test_case_of_the_published_code_and_the_port(boxes: list[Any], region: np.ndarray, expected: Any) -> None:
     assert [kept(rules, boxes, region) for rules in ("published-code", "mhub")] == [expected, expected]
+
+
+@pytest.mark.parametrize("rules", ["published-code", "mhub"])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lung_upper_lobe_right", 0),
+        ("heart", 0),  # for the five parts that version 1 has
+        ("lung", 0),
+        ("lung_left", 0),
+        ("lung_right", 0),
+        ("kidney", 0),
+        ("sternum", 125),  # version 2 alone has it
+        ("spinal_cord", 125),
+        ("breast", 125),
+    ],
+)
+def test_classes_of_version_1_and_their_unions_are_the_published_body(rules: str, name: str, expected: int) -> None:
+    region = organs((np.s_[35:50, 15:30, 25:40], ANATOMY[name]), lungs=False)
+    assert kept(rules, [IN_FRONT], region) == (expected,)
+    assert BREAST.region is not None
+    assert (ANATOMY[name] in BREAST.region.required[rules]) == (expected == 0)
+
+
+def test_the_demo_model_shows_lungs_heart_liver_and_spleen_as_the_published_body() -> None:
+    names = [name for name in DEMO_BREAST_REGION.labels if name != "breast"]
+    columns = {name: 10 * place for place, name in enumerate(names, start=1)}
+    region = organs(*((np.s_[35:50, 15:30, i : i + 10], ANATOMY[name]) for name, i in columns.items()), lungs=False)
+    inside = [np.s_[40:45, 20:25, i + 3 : i + 7] for i in columns.values()]
+    assert (len(inside), kept("published-code", inside, region)) == (4, (0, 0, 0, 0))
+
+
+def test_kidneys_without_sides_have_a_front_edge() -> None:
+    region = organs((np.s_[10:20, 45:60, 15:30], ANATOMY["kidney"]))
+    assert kept("published-code", [BEHIND, BEFORE], region) == (0, 125)
 
 
 BREASTS = (FRONT, ANATOMY["breast"])
