@@ -127,7 +127,9 @@ def calibrate(series: PetSeries) -> SuvFactors:
     by_kind = {found.kind: found.factors, **_converted(found, series.header)}
     reason = ""
     if SuvKind.BODY_WEIGHT not in by_kind:
-        reason = f"Its values are {found.kind} SUV, and weight or height to convert them is missing."
+        reason = (
+            f"Its values are {found.kind} SUV, and weight, height or sex to convert them is missing or not possible."
+        )
     if series.header.units == "CM2ML":
         by_kind = {found.kind: found.factors}
         reason = "Its unit is CM2ML (body-surface SUV), which is not converted."
@@ -223,11 +225,10 @@ def _computed(series: PetSeries, activity: tuple[float, ...]) -> _Found:
 
 
 def _weight(header: PetHeader) -> float:
-    if not header.weight_kg:
-        raise _NoSuvError("The patient's weight is missing.")
-    if not _WEIGHT_KG[0] <= header.weight_kg <= _WEIGHT_KG[1]:
+    weight = _positive(header.weight_kg, "patient's weight")
+    if not _WEIGHT_KG[0] <= weight <= _WEIGHT_KG[1]:
         raise _NoSuvError(f"The patient's weight lies outside {_WEIGHT_KG[0]:g} to {_WEIGHT_KG[1]:g} kg.")
-    return header.weight_kg
+    return weight
 
 
 def _dose(header: PetHeader) -> float:
@@ -235,20 +236,26 @@ def _dose(header: PetHeader) -> float:
         raise _NoSuvError(
             f"The header tells of {header.injections} injections; which one the image shows is not known."
         )
-    if not header.dose_bq:
-        raise _NoSuvError("The injected dose is missing.")
-    if not _DOSE_MBQ[0] <= header.dose_bq / _BQ_PER_MBQ <= _DOSE_MBQ[1]:
+    dose = _positive(header.dose_bq, "injected dose")
+    if not _DOSE_MBQ[0] <= dose / _BQ_PER_MBQ <= _DOSE_MBQ[1]:
         raise _NoSuvError(
-            f"The injected dose, {header.dose_bq / _BQ_PER_MBQ:.6g} MBq as written, lies outside "
+            f"The injected dose, {dose / _BQ_PER_MBQ:.6g} MBq as written, lies outside "
             f"{_DOSE_MBQ[0]:g} to {_DOSE_MBQ[1]:g} MBq."
         )
-    return header.dose_bq
+    return dose
 
 
 def _half_life(header: PetHeader) -> float:
-    if header.half_life_s is None or header.half_life_s <= 0:
-        raise _NoSuvError("The radionuclide's half-life is missing.")
-    return header.half_life_s
+    return _positive(header.half_life_s, "radionuclide's half-life")
+
+
+def _positive(value: float | None, name: str) -> float:
+    """Give a value that is there and above zero; say which of both it is not."""
+    if value is None:
+        raise _NoSuvError(f"The {name} is missing.")
+    if value <= 0:
+        raise _NoSuvError(f"The {name} is zero or negative, which is not a possible value.")
+    return value
 
 
 # --- from injection to scan ---
@@ -309,9 +316,9 @@ def _scan_moment(series: PetSeries, half_life_s: float) -> tuple[datetime, str]:
         raise _NoSuvError("The series was made after its acquisition, and Frame Reference Time is missing.")
     if earliest.reference_time_s == 0:
         return earliest.acquisition, "earliest acquisition"
-    if not earliest.duration_s or earliest.duration_s < 0:
+    if earliest.duration_s is None:
         raise _NoSuvError("The series was made after its acquisition, and Actual Frame Duration is missing.")
-    within = mean_count_rate_time(earliest.duration_s, half_life_s)
+    within = mean_count_rate_time(_positive(earliest.duration_s, "Actual Frame Duration"), half_life_s)
     begin = earliest.acquisition - timedelta(seconds=earliest.reference_time_s - within)
     return begin, "earliest acquisition, frame reference time and average count rate time"
 

@@ -139,7 +139,14 @@ def test_later_scans_have_larger_factors_by_the_decay(hours: float) -> None:
         ({"dose_bq": 0.9e6}, "lies outside 1 to 5000 MBq"),
         ({"injections": 2}, "2 injections; which one the image shows is not known"),
         ({"half_life_s": None}, "half-life is missing"),
-        ({"half_life_s": 0.0}, "half-life is missing"),
+        ({"half_life_s": 0.0}, "half-life is zero or negative, which is not a possible value"),
+        ({"half_life_s": -6586.2}, "half-life is zero or negative, which is not a possible value"),
+        ({"weight_kg": None}, "weight is missing"),
+        ({"weight_kg": 0.0}, "weight is zero or negative, which is not a possible value"),
+        ({"weight_kg": -80.0}, "weight is zero or negative, which is not a possible value"),
+        ({"dose_bq": None}, "dose is missing"),
+        ({"dose_bq": 0.0}, "dose is zero or negative, which is not a possible value"),
+        ({"dose_bq": -300e6}, "dose is zero or negative, which is not a possible value"),
         ({"half_life_s": 109.77}, "half-lives between injection and scan are implausible"),
         ({"injection": None, "injection_time_s": None}, "time of injection is missing"),
         ({"injection": SCAN + timedelta(seconds=1)}, "later than the scan"),
@@ -148,7 +155,9 @@ def test_later_scans_have_larger_factors_by_the_decay(hours: float) -> None:
         ({"decay_correction": ""}, "Decay Correction is absent"),
         ({"units": ""}, "unit is absent"),
         ({"units": "GML", "suv_type": "ODD"}, "type that is not known"),
-        ({"units": "GML", "suv_type": "LBM", "size_m": None}, "lean-body-mass-james SUV"),
+        ({"units": "GML", "suv_type": "LBM", "size_m": None}, "lean-body-mass-james SUV, and weight, height or sex"),
+        ({"units": "GML", "suv_type": "LBM", "size_m": -1.75}, "is missing or not possible"),
+        ({"units": "GML", "suv_type": "LBM", "sex": "O"}, "is missing or not possible"),
         ({"corrected_image": frozenset({"DECY"})}, "lacks ATTN"),
     ],
 )
@@ -158,12 +167,17 @@ def test_there_is_no_suv_and_the_reason_says_why(values: dict[str, Any], reason:
     assert reason in found.reason
 
 
+LATER = replace(FRAME, acquisition=SCAN - timedelta(1 / 24), reference_time_s=9.0)
+
+
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
         (replace(FRAME, acquisition=None), "acquisition date or time is missing"),
         (replace(FRAME, acquisition=SCAN - timedelta(1 / 24), reference_time_s=None), "Frame Reference Time"),
-        (replace(FRAME, acquisition=SCAN - timedelta(1 / 24), reference_time_s=9.0, duration_s=None), "Duration"),
+        (replace(LATER, duration_s=None), "Actual Frame Duration is missing"),
+        (replace(LATER, duration_s=0.0), "Actual Frame Duration is zero or negative"),
+        (replace(LATER, duration_s=-120.0), "Actual Frame Duration is zero or negative"),
     ],
 )
 def test_a_series_made_later_needs_the_times_of_its_frames(frame: PetFrame, reason: str) -> None:
@@ -201,8 +215,9 @@ def test_unknown_sex_gives_weight_and_surface_only() -> None:
     assert set(calibrate(pet(sex="O")).by_kind) == {SuvKind.BODY_WEIGHT, SuvKind.BODY_SURFACE}
 
 
-def test_a_height_in_centimetres_is_not_used() -> None:
-    assert set(calibrate(pet(size_m=175.0)).by_kind) == {SuvKind.BODY_WEIGHT}
+@pytest.mark.parametrize("size_m", [175.0, 0.0, -1.75])  # the first in centimetres
+def test_a_height_that_cannot_be_is_not_used(size_m: float) -> None:
+    assert set(calibrate(pet(size_m=size_m)).by_kind) == {SuvKind.BODY_WEIGHT}
 
 
 def test_stated_lean_suv_is_converted_to_body_weight() -> None:
