@@ -193,6 +193,7 @@ def align(job: Job, selection: Selection, images: Mapping[str, Image]) -> Aligne
         native[moving] = registration.move(images[moving], result.translation)
         shift = ", ".join(f"{value:.1f}" for value in result.translation)
         job.record.note(Note("registered", f"The CT was moved by ({shift}) mm (x, y, z) onto the PET."))
+        job.record.note(*registration.doubts(result))
     aligned, outside = {}, np.zeros(reference.volume.spatial_shape, np.bool_)
     with job.record.stage("resample"):
         for role, image in native.items():

@@ -158,6 +158,8 @@ def registration_facts(found: Registration | None) -> dict[str, Any] | None:
         return None
     return {
         "translation_lps_mm": [round(value, 3) for value in found.translation],
+        "start_lps_mm": [round(value, 3) for value in found.start],
+        "metric_at_start": round(found.metric_at_start, 6),
         "metric": round(found.metric, 6),
         "iterations": found.iterations,
         "stop": found.stop,

@@ -18,7 +18,7 @@ from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, TUMOR_MODEL, make_
 from tests.end_to_end.threshold_task import MODEL, PROOF, make_models
 from tests.engine.threshold_model import make_threshold_model
 from tests.made import Made, write_made
-from tests.made_pet_ct import CT_SPACING, HOT, PET_SPACING, SUV_FACTOR, MadePetCt, tracer, write_pet_ct
+from tests.made_pet_ct import CT_SPACING, HOT, PET_SPACING, SUV_FACTOR, WARM, MadePetCt, tracer, write_pet_ct
 
 pytestmark = [pytest.mark.torch, pytest.mark.holoscan]
 
@@ -235,12 +235,37 @@ def test_half_a_ct_is_taken_on_request_and_nothing_is_annotated_outside(tmp_path
     assert voxels(end, 2) == 18 + 9  # of the first tumor one slice lies above the CT's end
 
 
-def test_another_frame_of_reference_is_registered_on_request(tmp_path: Path, models: Models) -> None:
-    end = run(tmp_path, models, MadePetCt(ct_attributes={"FrameOfReferenceUID": "2.25.9"}), register=True)
+@pytest.mark.parametrize("moved_by", [(9.0, -6.0, 7.0), (20.0, 10.0, -12.0)])
+def test_another_frame_of_reference_is_registered_on_request(
+    moved_by: tuple[float, float, float], tmp_path: Path, models: Models
+) -> None:
+    end = run(tmp_path, models, replace(ELSEWHERE, ct_moved_by=moved_by), register=True)
     report: Any = end.report
     assert end.status == 0
-    assert set(report["registration"]) == {"translation_lps_mm", "metric", "iterations", "stop"}
-    assert "registered" in {note["code"] for note in report["notes"]}
+    jsonschema.validate(report, json.loads((ROOT / "docs" / "report.schema.json").read_text()))
+    found = report["registration"]
+    assert set(found) == {"translation_lps_mm", "start_lps_mm", "metric_at_start", "metric", "iterations", "stop"}
+    # A PET voxel's center lies between 8 CT voxels of one value: up to half a CT voxel off nothing is another.
+    assert (np.abs(np.add(found["translation_lps_mm"], moved_by)) <= np.array(CT_SPACING[::-1]) / 2).all()
+    assert found["metric"] < found["metric_at_start"]
+    codes = {note["code"] for note in report["notes"]}
+    assert {code for code in codes if code.startswith("regist")} == {"registered"}
+
+
+def test_a_pair_in_which_nothing_can_be_compared_is_registered_with_doubt(tmp_path: Path, models: Models) -> None:
+    # The PET is flat but for tumors, which the CT does not show: any translation is as good as any other.
+    end = run(tmp_path, models, replace(ELSEWHERE, lung_bqml=WARM), register=True)
+    report: Any = end.report
+    assert "registration-poor" in {note["code"] for note in report["notes"]}
+
+
+def test_a_pair_that_fits_already_is_not_moved_and_the_report_says_that_nothing_was_gained(
+    tmp_path: Path, models: Models
+) -> None:
+    report: Any = run(tmp_path, models, ELSEWHERE, register=True).report
+    assert report["registration"]["translation_lps_mm"] == [0.0, 0.0, 0.0]
+    assert report["registration"]["stop"] == "start"
+    assert "registration-without-gain" in {note["code"] for note in report["notes"]}
 
 
 @pytest.mark.parametrize(

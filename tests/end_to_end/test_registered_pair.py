@@ -45,6 +45,8 @@ def test_the_registration_finds_the_way_back_within_a_voxel(study: Path, models:
     assert end.report is not None
     found = np.array(end.report["registration"]["translation_lps_mm"])
     assert (np.abs(found + MOVED_BY) < PET_VOXEL).all()
+    assert end.report["registration"]["metric"] < end.report["registration"]["metric_at_start"]
+    assert not [note for note in end.report["notes"] if note["code"].startswith("registration-")]
     (note,) = [note for note in end.report["notes"] if note["code"] == "registered"]
     assert "moved by" in note["sentence"]
     (tumor,) = [segment for segment in end.report["segments"] if segment["number"] == 2]
