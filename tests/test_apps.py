@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 from pathlib import Path
 
@@ -36,13 +37,53 @@ def test_card_names_every_code_of_the_segments(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_card_names_models_records_and_licence(name: str) -> None:
+def test_card_names_models_and_records_and_the_use(name: str) -> None:
     card = (ROOT / "apps" / name / "README.md").read_text()
     published = [model for model in tasks.get(name).models if model.licence_must_be_accepted]
     for model in published:
         assert all(fact in card for fact in (model.name, model.doi, model.record, model.file))
-    assert "CC BY-NC 4.0" in card
     assert "Research use only. Not for diagnosis." in card
+
+
+def licences_of_weights(card: str) -> set[str]:
+    """Give the licences that a card states of weights: the sentences that speak of them, and not of AIMI alone."""
+    words = " ".join(card.split()).replace("CC BY-NC 4.0", "CC-BY-NC-4.0")
+    about_weights = [one for one in re.split(r"(?<=[.:|]) ", words) if not one.startswith("AIMI itself")]
+    return set(re.findall(r"CC-BY-NC-4\.0|Apache-2\.0", " ".join(about_weights)))
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_card_states_the_licences_of_its_own_models_and_no_other(name: str) -> None:
+    card = (ROOT / "apps" / name / "README.md").read_text()
+    models = tasks.get(name).models
+    assert licences_of_weights(card) == {model.licence for model in models}
+    assert ("**not free**" in card) == any(model.licence_must_be_accepted for model in models)
+
+
+def test_licence_of_the_software_is_none_of_weights() -> None:
+    assert licences_of_weights("The weights are free.\nAIMI itself is\nApache-2.0.") == set()
+    assert licences_of_weights("The weights are CC BY-NC\n4.0. AIMI itself is Apache-2.0.") == {"CC-BY-NC-4.0"}
+    assert licences_of_weights("TotalSegmentator's weights are Apache-2.0, as AIMI is.") == {"Apache-2.0"}
+
+
+# Of the published review, as computed anew from its masks: printed figures, and those of the scans with a correction.
+FIGURES = {
+    "lung_ct": ["2.34 (5.89) / 0.30 (1.70) mm", "56.72 (64.36) / 26.06 (48.63) mm", "67.31 (n 38) / 26.06 mm (n 45)"],
+    "kidney": [
+        "0.91 (0.23) / 0.87 (0.32) / 0.87 (0.32) | 0.843 / 0.763 / 0.766 (n 24)",
+        "tumor + cyst, Dice, non-expert | 0.96 (0.19) | 0.448 (n 3)",
+        "| tumor, Dice, non-expert | 0.96 (0.19) | 0.448 (n 3)",
+        "0.98 (0.09) / 0.95 (0.20) / 0.95 (0.20) | 0.719 / 0.408 / 0.404 (n 3)",
+    ],
+    "prostate": ["on PI-CAI, Prostate158 or NCI-ISBI is evaluating on training data"],
+    "liver_mr": ["0.89 (0.20) / 0.85 (0.20) | 0.689 / 0.705", "14.7 / 33.2 mm | 32.1 / 58.1 mm"],
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_card_has_the_published_figures_beside_the_honest_ones(name: str) -> None:
+    card = " ".join((ROOT / "apps" / name / "README.md").read_text().split())
+    assert [figure for figure in FIGURES[name] if figure not in card] == []
 
 
 @pytest.mark.parametrize("name", APPS)
