@@ -16,7 +16,18 @@ from aimi.tasks.task import Task
 
 __all__ = ["TASKS", "get", "register"]
 
-_TASKS = {task.name: task for task in (LUNG_PET_CT, LUNG_CT, BREAST, KIDNEY, PROSTATE, LIVER_MR, LIVER_CT)}
+_TASKS = {
+    task.name: task
+    for task in (
+        LUNG_PET_CT,
+        LUNG_CT,
+        BREAST,
+        KIDNEY,
+        PROSTATE,
+        LIVER_MR,
+        LIVER_CT,
+    )
+}
 
 TASKS: Mapping[str, Task] = MappingProxyType(_TASKS)
 """Every task by name: a view that also shows what :func:`register` adds."""
