@@ -276,6 +276,7 @@ def test_mercure_gets_each_of_several_results(tmp_path: Path) -> None:
             "selection": {"chosen": {"ct": {"series_instance_uid": "1.2.3"}}},
             "segments": [{"label": "Lung", "volume_ml": volume}],
             "uptake": {"patient": {"mtv_ml": volume}},
+            "positions": {"segments": {"frame_of_reference_uid": "1.2.3.4"}},
             "empty": False,
         }
         for name, volume in (("a", 1.5), ("b", 2.5))
