@@ -15,7 +15,6 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from aimi.engine.agreement import count_near_ties, fold_disagreement, vote
 from aimi.engine.backends import Backend, open_backend
@@ -23,6 +22,7 @@ from aimi.engine.checkpoint import fold_file, read_weights
 from aimi.engine.export import bytes_of_whole, export_labels, support
 from aimi.engine.folder import ModelFolder
 from aimi.engine.folds import FoldSums, LiveFold, Progress, pick_by_plane, run_folds
+from aimi.engine.growing import empty_sums, merged, touching_edge, widen
 from aimi.engine.isotropic import is_at, labels_back, region_to, resample_to, shape_at
 from aimi.engine.memory import Need, Voxels, check_memory, need_of
 from aimi.engine.network import Network, network_of
@@ -251,7 +251,7 @@ class _Run:
 
     @property
     def votes(self) -> bool:
-        return self.options.ensemble == "vote"
+        return self.options.ensemble == "vote" and self.keeps_labels  # a single fold is its own vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,21 +268,24 @@ def _predict_region(run: _Run, region: Mask, sought: Collection[int] | None) -> 
     back = tuple(np.argsort(plans.transpose))
     region = region.transpose(plans.transpose).copy()
     done = np.zeros(geometry.network_shape, np.bool_)
-    fresh, sums, grown = region, _empty_sums(run), 0
+    fresh, sums, grown = region, empty_sums(geometry, plans), 0
     while True:
         wanted = support(fresh, geometry, plans) & ~done
         if wanted.any():
+            is_whole = bool(wanted.all())
             # no name for what was found: it would be held while the next tiles run
-            where_labels = fresh.transpose(back) if run.votes else wanted
-            sums = _merged(sums, _run_tiles(run, wanted), wanted, where_labels)
-        done |= wanted
+            where_labels = (fresh | is_whole).transpose(back) if run.votes else wanted
+            sums = merged(sums, _run_tiles(run, wanted), wanted, where_labels)
+            # of a vote no outputs are kept: labels beside these need them once more
+            if is_whole or not run.votes:
+                done |= wanted
         outcome = _outcome(run, sums)
         labels = outcome.labels * region.transpose(back)
         followed = labels != 0 if sought is None else np.isin(labels, list(sought))
-        edge = _touching_edge(followed.transpose(plans.transpose), region)
+        edge = touching_edge(followed.transpose(plans.transpose), region)
         if not edge.any():
             break
-        fresh = _widen(edge, run) & ~region
+        fresh = widen(edge, geometry, plans) & ~region
         region |= fresh
         grown += 1
     notes = outcome.notes
@@ -290,40 +293,6 @@ def _predict_region(run: _Run, region: Mask, sought: Collection[int] | None) -> 
         sentence = f"A label reached the edge of the region that was looked at; the region was widened {grown} time(s)."
         notes = (*notes, Note("region-grown", sentence))
     return replace(outcome, labels=labels, notes=notes)
-
-
-def _empty_sums(run: _Run) -> FoldSums:
-    """Give what stands where no tile was run: background."""
-    shape, plans = run.seen.geometry.network_shape, run.plans
-    mean = np.zeros((plans.heads, *shape), np.float32)
-    mean[0] = 1 if plans.regions is None else -1
-    return FoldSums(mean=mean, labels=())
-
-
-def _merged(old: FoldSums, new: FoldSums, where: Mask, where_labels: Mask) -> FoldSums:
-    np.copyto(old.mean, new.mean, where=where)
-    before = old.labels or tuple(np.zeros_like(labels) for labels in new.labels)
-    merged = tuple(np.where(where_labels, fresh, kept) for fresh, kept in zip(new.labels, before, strict=True))
-    return FoldSums(mean=old.mean, labels=merged, notes=tuple(dict.fromkeys((*old.notes, *new.notes))))
-
-
-def _touching_edge(labelled: Mask, region: Mask) -> Mask:
-    """Give the labelled voxels of a region that have a neighbour outside it; the array's border is no edge.
-
-    A neighbour is one of 26, as findings hang together: one that goes on at a corner alone is followed, too.
-    """
-    edge: Mask = labelled & ~ndimage.binary_erosion(region, np.ones((3, 3, 3), np.bool_), border_value=1)
-    return edge
-
-
-def _widen(edge: Mask, run: _Run) -> Mask:
-    """Give the voxels within a quarter of a patch of an edge."""
-    plans, wide = run.plans, edge.view(np.uint8)
-    for axis, tile in enumerate(plans.patch):
-        margin = max(1, round(tile * plans.spacing[axis] / run.seen.geometry.spacing[axis] / 4))
-        wide = ndimage.maximum_filter1d(wide, 2 * margin + 1, axis=axis, mode="constant")
-    widened: Mask = wide.view(np.bool_)
-    return widened
 
 
 def _run_tiles(run: _Run, region: Mask | None) -> FoldSums:

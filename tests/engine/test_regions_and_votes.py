@@ -40,6 +40,13 @@ def label(path: Path, options: Options, region: npt.NDArray[np.bool_] | None = N
     return predict(as_images(make_case_image(1)), model, options, region=region).labels
 
 
+def set_result_rule(path: Path, rule: dict[str, int | bool]) -> None:
+    """Change how the plans of a model folder want its outputs resampled."""
+    plans = json.loads((path / "plans.json").read_text())
+    plans["configurations"]["3d_fullres"]["resampling_fn_probabilities_kwargs"] |= rule
+    (path / "plans.json").write_text(json.dumps(plans))
+
+
 @pytest.mark.parametrize(
     ("case", "orientation", "ensemble"),
     [
@@ -81,6 +88,38 @@ def test_finding_at_the_edge_of_a_region_is_completed_and_another_is_not_looked_
     np.testing.assert_array_equal(found.labels, array > 10)
     assert "region-grown" in [note.code for note in found.notes]
     assert len(tiles) < 2 * 9 * 6 * 6 / 2
+
+
+@pytest.mark.parametrize("ensemble", ["mean", "vote"])
+@pytest.mark.parametrize("rule", [{}, {"order": 3}, {"order_z": 3, "force_separate_z": True}])
+def test_labels_of_a_region_that_grew_are_those_of_the_whole(
+    tmp_path: Path, ensemble: str, rule: dict[str, int | bool]
+) -> None:
+    # planes of 38/24 mm, of which the labels of a later round need some that the round before it had, too
+    path = make_threshold_model(tmp_path, (38 / 24, 1, 1), 50, patch=(8, 8, 8), folds=2)
+    set_result_rule(path, rule)
+    options = replace(ITK, ensemble=ensemble, step=0.8)
+    model = load(open_folder(path), options)
+    images = as_images(np.random.default_rng(0).integers(1, 100, (1, 38, 8, 8)).astype(np.float32), (1, 1, 1))
+    whole = predict(images, model, options).labels
+    region = np.zeros(whole.shape, np.bool_)
+    region[:20] = True
+    found = predict(images, model, options, region=region)
+    assert "region-grown" in [note.code for note in found.notes]
+    np.testing.assert_array_equal(found.labels, whole)
+
+
+def test_region_where_nothing_of_the_image_is_kept_runs_no_tile(tmp_path: Path) -> None:
+    path = make_threshold_model(tmp_path, (2, 2, 2), 10, patch=(8, 8, 8))
+    set_result_rule(path, {"order": 3})
+    array, tiles = np.zeros((1, 20, 20, 20), np.float32), list[int]()
+    array[0, 10:] = 50
+    region = np.zeros(array.shape[1:], np.bool_)
+    region[:4] = True
+    model = load(open_folder(path), ITK)
+    found = predict(as_images(array, (1, 1, 1)), model, ITK, lambda done, _: tiles.append(done), region=region)
+    assert not found.labels.any()
+    assert not tiles
 
 
 def test_region_that_holds_its_findings_does_not_grow(tmp_path: Path) -> None:
@@ -138,9 +177,7 @@ def test_outputs_that_are_resampled_whole_are_foreseen(tmp_path: Path, ensemble:
     image = as_images(np.ones((1, 150, 300, 300), np.float32), (1, 1, 1))[0]
     options = replace(ITK, ensemble=ensemble, max_memory=mib << 20)
     require_memory(open_folder(path), image, options, has_region=False)
-    plans = json.loads((path / "plans.json").read_text())
-    plans["configurations"]["3d_fullres"]["resampling_fn_probabilities_kwargs"]["order"] = 3
-    (path / "plans.json").write_text(json.dumps(plans))
+    set_result_rule(path, {"order": 3})
     with pytest.raises(ResourceError, match="more than the"):
         require_memory(open_folder(path), image, options, has_region=False)
 
