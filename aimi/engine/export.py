@@ -110,8 +110,8 @@ def support(region: Mask, geometry: Geometry, plans: Plans) -> Mask:
     kept = region[geometry.box]
     if kept.shape == geometry.network_shape:
         return kept
-    if plans.result_rule.order != 1:
-        return np.ones(geometry.network_shape, np.bool_)
+    if not _is_linear(plans):
+        return np.full(geometry.network_shape, kept.any())
     for axis, part in enumerate(_axes(geometry, plans)):
         moved = np.moveaxis(kept, axis, 0)
         spread = np.zeros((geometry.network_shape[axis], *moved.shape[1:]), np.bool_)

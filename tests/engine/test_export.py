@@ -142,9 +142,11 @@ def test_labels_come_back_in_the_axes_of_the_image() -> None:
     np.testing.assert_array_equal(labels.transpose(2, 0, 1), outputs.argmax(0))
 
 
+@pytest.mark.parametrize("order_z", [0, 1, 3])
 @settings(deadline=None, max_examples=50)
 @given(SHAPES, SHAPES, SPACINGS, st.integers(0, 99))
 def test_labels_of_a_region_depend_on_its_support_only(
+    order_z: int,
     network_shape: tuple[int, int, int],
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
@@ -152,7 +154,8 @@ def test_labels_of_a_region_depend_on_its_support_only(
 ) -> None:
     outputs, rng = make_outputs(network_shape, 0.5), np.random.default_rng(seed)
     region = rng.random(shape) < 0.02
-    plans, geometry = make_plans(spacing), make_geometry(shape, network_shape)
+    plans = replace(make_plans(spacing), result_rule=ResamplingRule(order=1, order_z=order_z))
+    geometry = make_geometry(shape, network_shape)
     changed = np.where(support(region, geometry, plans), outputs, rng.normal(size=outputs.shape)).astype(np.float32)
     before, after = (export_labels(values, geometry, plans) for values in (outputs, changed))
     np.testing.assert_array_equal(after[region], before[region])
