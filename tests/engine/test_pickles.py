@@ -1,4 +1,7 @@
 import pickle
+import struct
+import subprocess
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +55,133 @@ def test_pickle_that_sets_an_attribute_of_a_known_function_is_refused(tmp_path: 
     (tmp_path / "plans.pkl").write_bytes(b"cnumpy.core.multiarray\nscalar\n(N(dVmake\nI1\nstb.")
     with pytest.raises(ModelError):
         read_pickle(tmp_path / "plans.pkl")
+
+
+def reduced(module: str, name: str, *arguments: bytes) -> bytes:
+    """Give the opcodes of a call."""
+    return f"c{module}\n{name}\n(".encode() + b"".join(arguments) + b"tR"
+
+
+def written(value: Any) -> bytes:
+    """Give the opcodes of a value."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
+# numpy takes the flags of a dtype from its state: without them an object's eight bytes are followed as a pointer
+OBJECT = reduced("numpy", "dtype", written("O"), written(False), written(True))
+HIDDEN = written((3, "|", None, None, None, -1, -1, 0)) + b"b"
+FIELD = written((3, "|", None, ("a",), {"a": ("O8", 0)}, 8, 1, 0)) + b"b"
+FLOAT = reduced("numpy", "dtype", written("f8"), written(False), written(True))
+EMPTY = reduced("numpy.core.multiarray", "_reconstruct", b"cnumpy\nndarray\n", written((0,)), written(b"b"))
+POINTER = written("A" * 8)
+LARGE = written([None] * 20_000)
+
+CRASHING = {
+    "a scalar that is a pointer": reduced("numpy.core.multiarray", "scalar", OBJECT + HIDDEN, POINTER),
+    "a scalar of another state": reduced(
+        "numpy.core.multiarray", "scalar", OBJECT + written((4, "|", None, None, None, -1, -1, 0, None)) + b"b", POINTER
+    ),
+    "an array of pointers": EMPTY + b"(I1\n(I1\nt" + OBJECT + HIDDEN + b"I00\n" + POINTER + b"tb",
+    "a record of pointers": EMPTY
+    + b"(I1\n(I1\nt"
+    + reduced("numpy", "dtype", written("V8"), written(False), written(True))
+    + FIELD
+    + b"I00\n"
+    + POINTER
+    + b"tb",
+    "an array beyond its bytes": EMPTY + b"(I1\n(I1000000000\nt" + FLOAT + b"I00\n" + POINTER + b"tb",
+    "a memo of 1.6 GB": b"Nr" + struct.pack("<I", 100_000_000),
+    "a memo of 1.6 GB in decimals": b"Np100000000\n",
+    "a key of tuples without end": b"}N" + b"\x85" * 500_000 + b"Ns",
+    "copies without end": LARGE + b"q\x000" + b"(" + (b"ctorch\nSize\nh\x00\x85R") * 5_000 + b"t",
+    "bytes without end": written("A" * 200_000)
+    + b"q\x000("
+    + b"c_codecs\nencode\nh\x00X\x06\0\0\0latin1\x86R" * 4_000
+    + b"t",
+}
+PROBE = """
+import resource, sys
+from pathlib import Path
+from aimi.engine.pickles import read_pickle
+from aimi.errors import ModelError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(repr(read_pickle(Path(sys.argv[1]))))
+except ModelError as error:
+    print("refused, took", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10, "MiB")
+"""
+
+
+@pytest.mark.parametrize("name", CRASHING)
+def test_pickle_that_would_crash_the_process_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "plans.pkl").write_bytes(b"\x80\x02" + CRASHING[name] + b".")
+    ended = subprocess.run(
+        [sys.executable, "-c", PROBE, tmp_path / "plans.pkl"], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout.split()[:2]) == (0, ["refused,", "took"]), ended
+    assert int(ended.stdout.split()[2]) < 200
+
+
+def test_a_dtype_takes_nothing_but_a_byte_order(tmp_path: Path) -> None:
+    turned = FLOAT + written((3, ">", None, None, None, 1, 1, 63)) + b"b"
+    scalar = reduced("numpy.core.multiarray", "scalar", turned, written(struct.pack(">d", 1.5).decode("latin1")))
+    (tmp_path / "plans.pkl").write_bytes(b"\x80\x02" + scalar + b".")
+    assert read_pickle(tmp_path / "plans.pkl") == 1.5
+    assert np.dtype(np.float64).isnative
+
+
+@pytest.mark.parametrize(
+    "target", ["torch\nFloatStorage", "numpy\nndarray", "numpy\ndtype", "collections\nOrderedDict"]
+)
+def test_what_stands_for_a_known_name_cannot_be_changed(tmp_path: Path, target: str) -> None:
+    (tmp_path / "plans.pkl").write_bytes(f"c{target}\n}}(Vcode\nVf8\nub.".encode())
+    with pytest.raises(ModelError):
+        read_pickle(tmp_path / "plans.pkl")
+
+
+def test_a_mapping_takes_no_attribute_from_the_pickle(tmp_path: Path) -> None:
+    (tmp_path / "plans.pkl").write_bytes(b"ccollections\nOrderedDict\n(tR}(Vitems\nI1\nub.")
+    assert list(read_pickle(tmp_path / "plans.pkl").items()) == []
+
+
+def test_a_name_that_a_pickle_wants_is_told_without_what_steers_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "plans.pkl").write_bytes(b"c" + b"a" * 500 + b"\n\x1b[2J\n.")
+    with pytest.raises(ModelError, match=r"wants to run a{80};"):
+        read_pickle(tmp_path / "plans.pkl")
+    (tmp_path / "plans.pkl").write_bytes(b"ca\n\x1b[2J\n.")
+    with pytest.raises(ModelError, match=r"wants to run a\.\?\[2J;"):
+        read_pickle(tmp_path / "plans.pkl")
+
+
+ARRAYS = {
+    "columns first": np.asfortranarray(np.arange(24, dtype=np.int16).reshape(2, 3, 4)),
+    "other byte order": np.arange(6, dtype=">f4").reshape(2, 3),
+    "text": np.array(["liver", "kidney"]),
+    "bytes": np.array([b"ab", b"c"]),
+    "truth": np.array([True, False]),
+    "empty": np.zeros((0, 3)),
+    "no axis": np.array(2.5),
+}
+
+
+@pytest.mark.parametrize("protocol", range(5))
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays_of_every_kind_are_read_as_written(tmp_path: Path, name: str, protocol: int) -> None:
+    array = ARRAYS[name]
+    (tmp_path / "plans.pkl").write_bytes(pickle.dumps([(array, array), {"a": array}], protocol))
+    (first, second), third = read_pickle(tmp_path / "plans.pkl")
+    assert first is second is third["a"]
+    assert (type(first), first.dtype, first.shape) == (np.ndarray, array.dtype, array.shape)
+    np.testing.assert_array_equal(first, array)
+
+
+def test_a_list_within_itself_is_read(tmp_path: Path) -> None:
+    content: list[Any] = [1]
+    content.append((content, np.ones(2)))
+    (tmp_path / "plans.pkl").write_bytes(pickle.dumps(content))
+    found = read_pickle(tmp_path / "plans.pkl")
+    assert found[1][0] is found
+    assert found[1][1].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("protocol", range(5))
