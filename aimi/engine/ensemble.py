@@ -151,6 +151,8 @@ def require_memory(folder: ModelFolder, image: Image, options: Options, *, has_r
     ------
     ResourceError
         With what is needed and what there is.
+    InputError
+        The image is too thin for the spacing of the training.
     ModelError, UsageError
         As :func:`load`.
     """
@@ -203,7 +205,7 @@ def predict(
     ModelError
         The number of images is not the model's number of channels.
     InputError
-        The images do not share a grid.
+        The images do not share a grid, or what is not zero of them is too thin for the spacing of the training.
     ResourceError
         Memory will not suffice; said before anything is run.
     """

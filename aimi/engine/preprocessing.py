@@ -57,12 +57,30 @@ def uncropped(shape: Shape, spacing: tuple[float, float, float], plans: Plans) -
     Parameters
     ----------
     shape, spacing : before the plans' transposition; mm.
+
+    Raises
+    ------
+    InputError
+        The image is too thin for the training's spacing.
     """
     first, second, third = plans.transpose
     shape = (shape[first], shape[second], shape[third])
     spacing = (spacing[first], spacing[second], spacing[third])
     box = (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))
-    return Geometry(shape, box, spacing, new_shape(shape, spacing, plans.spacing))
+    return _geometry(shape, box, spacing, plans)
+
+
+def _geometry(
+    shape: Shape, box: tuple[slice, slice, slice], spacing: tuple[float, float, float], plans: Plans
+) -> Geometry:
+    cropped = [part.stop - part.start for part in box]
+    network_shape = new_shape(cropped, spacing, plans.spacing)
+    for axis, count in enumerate(network_shape):
+        if count == 0:
+            found = f"The image, or what is not zero of it, is {cropped[axis] * spacing[axis]:g} mm thin along one axis"
+            message = f"{found}, not more than half of the {plans.spacing[axis]:g} mm of a voxel of the training."
+            raise InputError(message, "Give an image that holds the whole organ.")
+    return Geometry(shape, box, spacing, network_shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,8 @@ def preprocess(array: Array, spacing: tuple[float, float, float], plans: Plans) 
     Raises
     ------
     InputError
-        A channel whose values a plan wants to be colours is not in 0 .. 255.
+        The image, or what is not zero of it, is too thin for the training's spacing, or a channel whose values a plan
+        wants to be colours is not in 0 .. 255.
     """
     first, second, third = plans.transpose
     array = array.transpose(0, first + 1, second + 1, third + 1)
@@ -93,8 +112,7 @@ def preprocess(array: Array, spacing: tuple[float, float, float], plans: Plans) 
     box = _nonzero_box(array)
     mask = _filled_mask(array)[box] if any(entry.inside_mask for entry in plans.normalizations) else None
     array = array[(slice(None), *box)]
-    cropped = (array.shape[1], array.shape[2], array.shape[3])
-    geometry = Geometry(shape, box, spacing, new_shape(cropped, spacing, plans.spacing))
+    geometry = _geometry(shape, box, spacing, plans)
     run = _preprocess_v1 if plans.version == 1 else _preprocess_v2
     return Preprocessed(run(array, mask, geometry, plans), geometry)
 

@@ -254,6 +254,18 @@ def test_series_that_is_asked_for_must_be_sound(models: Path, tmp_path: Path) ->
     _assert_refused(end, 4, "1 slice is missing between position -92.50 and -87.50 mm")
 
 
+@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("kept", [slice(0, 9), slice(4, 5)])
+def test_series_thinner_than_half_a_voxel_of_the_training_is_refused(road: str, kept: slice, tmp_path: Path) -> None:
+    array = np.zeros((9, 12, 10), np.int16)
+    array[kept] = 200
+    thickness = array[kept].shape[0]
+    source = write_made(tmp_path / "study", Made(array, spacing=(1.0, 0.9, 0.7)))
+    coarse = make_models(tmp_path / "models", (2.0 * thickness, 0.9, 0.7), 100.0, patch=(8, 16, 16))
+    end = roads.run(road, PROOF, source, tmp_path / "out", coarse)
+    _assert_refused(end, 4, f"is {thickness} mm thin along one axis, not more than half of the {2 * thickness} mm")
+
+
 def test_sheared_nifti_image_is_refused(models: Path, tmp_path: Path) -> None:
     affine = np.diag([0.7, 0.9, 2.5, 1.0])
     affine[1, 2] = 2.5 * np.tan(np.radians(0.5))

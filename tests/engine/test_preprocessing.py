@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aimi.engine.plans import Normalization, Plans, Scheme
-from aimi.engine.preprocessing import preprocess
+from aimi.engine.preprocessing import preprocess, uncropped
 from aimi.errors import InputError
 from tests.engine.test_export import make_plans
 
@@ -52,3 +52,27 @@ def test_colour_is_divided_by_255_and_anything_else_refused() -> None:
 def test_own_statistics_without_a_voxel_in_range_are_refused() -> None:
     with pytest.raises(InputError, match="No voxel lies between -10 and 10"):
         preprocess(np.full((1, 3, 3, 3), 99, np.float32), ONE, make(Scheme.CT_OWN, version=1))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("transpose", [(0, 1, 2), (2, 0, 1)])
+def test_image_of_which_no_voxel_of_the_training_is_left_is_refused(
+    version: int, transpose: tuple[int, int, int]
+) -> None:
+    spacing = {(0, 1, 2): (5.0, 1.0, 1.0), (2, 0, 1): (1.0, 5.0, 1.0)}[transpose]  # z of the image: 5 mm
+    plans = replace(make(Scheme.NONE, version=version), spacing=spacing, transpose=transpose)
+    thin = np.ones((1, 2, 6, 7), np.float32)
+    with pytest.raises(InputError, match=r"is 2 mm thin along one axis, not more than half of the 5 mm of a voxel"):
+        preprocess(thin, ONE, plans)
+    with pytest.raises(InputError, match="is 2 mm thin"):
+        uncropped((2, 6, 7), ONE, plans)
+    assert preprocess(np.ones((1, 3, 6, 7), np.float32), ONE, plans).geometry.network_shape.count(1) == 1
+
+
+def test_what_is_not_zero_may_be_too_thin_where_the_image_is_not() -> None:
+    array = np.zeros((1, 20, 6, 7), np.float32)
+    array[0, 4:6] = 1
+    plans = replace(make(Scheme.NONE), spacing=(5.0, 1.0, 1.0))
+    assert uncropped((20, 6, 7), ONE, plans).network_shape == (4, 6, 7)
+    with pytest.raises(InputError, match="or what is not zero of it, is 2 mm thin"):
+        preprocess(array, ONE, plans)

@@ -13,7 +13,7 @@ from aimi.engine.ensemble import Options, load, predict, require_memory
 from aimi.engine.folder import import_folder, open_folder
 from aimi.engine.memory import Voxels, need_of
 from aimi.engine.orientation import Orientation
-from aimi.errors import ModelError, ResourceError, UsageError
+from aimi.errors import InputError, ModelError, ResourceError, UsageError
 from tests.engine import stock_v2
 from tests.engine.stock_v2 import Case
 from tests.engine.test_equivalence_v2 import ANISOTROPIC, as_images, make_case_image
@@ -180,6 +180,15 @@ def test_outputs_that_are_resampled_whole_are_foreseen(tmp_path: Path, ensemble:
     set_result_rule(path, {"order": 3})
     with pytest.raises(ResourceError, match="more than the"):
         require_memory(open_folder(path), image, options, has_region=False)
+
+
+def test_image_thinner_than_half_a_voxel_of_the_training_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    folder = open_folder(make_threshold_model(tmp_path, (5, 1, 1), 10, patch=(8, 8, 8)))
+    images = as_images(np.ones((1, 2, 12, 12), np.float32), (1, 1, 1))
+    with pytest.raises(InputError, match="2 mm thin along one axis"):
+        require_memory(folder, images[0], ITK, has_region=False)
+    with pytest.raises(InputError, match="2 mm thin along one axis"):
+        predict(images, load(folder, ITK), ITK)
 
 
 def test_model_stays_loaded_across_cases(folder_of: Callable[[Case], Path]) -> None:
