@@ -4,11 +4,20 @@ nnU-Net's own checkpoints are read through :mod:`aimi.engine.pickles`; nothing i
 ``model.json`` (plans, names, hashes, licence, source) beside one safetensors file per fold with exactly the tensors
 that inference reads: no optimizer, no second names of one storage, no heads of deep supervision. A v2 checkpoint names
 three tensors for each one that it stores, and half of it is the optimizer's.
+
+The plans alone do not tell the network: a trainer may build another one than they say. Its tensors tell, so that one
+with a name that neither the plans' network nor its deep supervision has is refused, and never run as what it is not.
+
+References
+----------
+dynamic-network-architectures 0.4, ``unet_decoder.py`` (``encoder`` is a module of the decoder, too),
+``simple_conv_blocks.py`` (``all_modules``); nnunetv2 2.8.1, ``nnUNetTrainerBN.py``, which leaves the plans as they are.
 """
 
 import hashlib
 import json
 import mmap
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +59,12 @@ _REMEDY = "Get the model again (`aimi models fetch`)."
 _DTYPES: Mapping[str, npt.DTypeLike] = {"F32": np.float32, "F16": np.float16}
 _MAX_HEADER = 1 << 26
 _PREFIXES = ("module.", "_orig_mod.")
+_HEAD = re.compile(r"(decoder\.seg_layers|seg_outputs)\.\d+\.")
+_NUMBERED = re.compile(r"\.all_modules\.\d+\.")
+_NAMED = re.compile(r"\.(conv|norm)\.(?=(weight|bias)$)")
+_ALIAS = ".all_modules.*."
+_MOST_TOLD = 80
+_ANOTHER = "Use nnU-Net itself for this model, or get the model of these plans."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +131,36 @@ def read_weights(path: Path, layout: Layout, network: Network) -> Weights:
 
 def _read_torch(path: Path, layout: Layout, network: Network) -> Weights:
     state = read_checkpoint(path, layout)[layout.state]
-    tensors = {_plain_name(str(name)): tensor for name, tensor in state.items()}
+    tensors = {_plain_name(name): tensor for name, tensor in state.items() if isinstance(name, str)}
+    if any(name.endswith(".running_mean") for name in tensors):
+        message = f"The network of {path.name} uses batch normalization, which is not known here and not in the plans."
+        raise ModelError(message, _ANOTHER)
     found = {}
     for name in network.weights:
         tensor = tensors.get(name)
         if not isinstance(tensor, Tensor):
             raise ModelError(f"The weights {path.name} lack {name}, which the plans call for.", _REMEDY)
         found[name] = tensor.array()
+    _require_no_other(path, tensors, network)
     return found
+
+
+def _require_no_other(path: Path, tensors: Mapping[str, object], network: Network) -> None:
+    """Refuse tensors that are neither the network's, under whatever name, nor a head of deep supervision."""
+    known = {_place(name) for name in network.weights}
+    known |= {_NAMED.sub(_ALIAS, place) for place in known}
+    other = min((name for name in tensors if _place(name) not in known), default=None)
+    if other is not None:
+        told = "".join(sign if sign.isprintable() else "?" for sign in other[:_MOST_TOLD])
+        message = f"The weights {path.name} hold {told}, which the plans do not call for: it is another network."
+        raise ModelError(message, _ANOTHER)
+
+
+def _place(name: str) -> str:
+    """Give a tensor's name in the encoder itself, without the numbers of modules in a block and of heads."""
+    if name.startswith("decoder.encoder."):
+        name = name.removeprefix("decoder.")
+    return _NUMBERED.sub(_ALIAS, _HEAD.sub(r"\1.*.", name))
 
 
 def _plain_name(name: str) -> str:

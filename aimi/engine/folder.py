@@ -10,6 +10,7 @@ every byte that can change a result.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +44,11 @@ _DEPTH = 5
 _REMEDY = "Get the model again (`aimi models fetch`) or name another folder (`aimi models list`)."
 _MARKERS = ("model.json", "plans.json", "plans.pkl")
 _POSTPROCESSING = "postprocessing.json"
+_V1_OTHER_NETWORK = re.compile(
+    r"nnUNetTrainerV2_(ReLU|ReLU_convReLUIN|LReLU_slope_2en1|lReLU_convReLUIN|GeLU|Mish|GN)|nnUNetTrainerV2BraTSRegions[A-Za-z0-9_]{0,40}"
+)
+"""Trainers of nnunet 1.7.1 whose network has the tensors of another one but not its activations, norm or sigmoid."""
+
 _V1_STAGE = 5  # place of the stage in the trainer's arguments (nnunet 1.7.1, nnUNetTrainerV2.__init__)
 
 
@@ -219,12 +225,17 @@ def _open_v1(root: Path) -> ModelFolder:
     folds = _find_folds(root, V1)
     first = fold_file(root, V1, folds[0])
     description = first.with_name(first.name + ".pkl")
-    raw, stage = read_pickle(root / "plans.pkl"), None
+    raw, stage, trainer = read_pickle(root / "plans.pkl"), None, root.name.partition("__")[0]
     if description.is_file():
         info = read_pickle(description)
         arguments = info.get("init") if isinstance(info, Mapping) else None
         if isinstance(arguments, tuple | list) and len(arguments) > _V1_STAGE:
             stage = arguments[_V1_STAGE]
+        if isinstance(info, Mapping) and isinstance(info.get("name"), str):
+            trainer = info["name"]
+    if _V1_OTHER_NETWORK.fullmatch(trainer):
+        message = f"The model was trained by {trainer}, whose network is not known here."
+        raise ModelError(message, "Use nnU-Net itself for this model.")
     if not isinstance(raw, Mapping):
         raise ModelError("The model's plans.pkl is damaged: not a record.", _REMEDY)
     plans = read_plans_v1(raw, stage)

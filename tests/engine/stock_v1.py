@@ -101,9 +101,9 @@ def nnunet(module: str) -> Any:
         return importlib.import_module(f"nnunet.{module}")
 
 
-def make_model(folder: Path, case: CaseV1) -> Path:
-    """Let nnU-Net v1 write a model folder of the case with random weights."""
-    trainer_class = nnunet("training.network_training.nnUNetTrainerV2").nnUNetTrainerV2
+def make_model(folder: Path, case: CaseV1, trainer_path: str = "nnUNetTrainerV2") -> Path:
+    """Let a trainer of nnU-Net v1 write a model folder of the case with random weights."""
+    trainer_class = getattr(nnunet(f"training.network_training.{trainer_path}"), trainer_path.rsplit(".", 1)[-1])
     folder.mkdir(parents=True, exist_ok=True)
     plans = folder / "plans.pkl"
     plans.write_bytes(pickle.dumps(case.plans, 2))
