@@ -27,8 +27,11 @@ __all__ = ["Limits", "unpack"]
 _REMEDY = "Do not use this archive; get the model from its publisher (`aimi models fetch`)."
 _CHUNK = 1 << 20
 _MIB = 1 << 20
+_MAX_NAME = 255  # bytes that disks take for one name
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, LookupError, struct.error)
+# an entry that would begin before the file does; a path that is too long; names that are one on this disk alone
+_DAMAGED_NUMBERS = (errno.EINVAL, errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 _WANTED = re.compile(
     r"plans\.(pkl|json)|dataset\.json|postprocessing\.json|model\.json|model_final_checkpoint\.model(\.pkl)?"
     r"|checkpoint_final\.pth|weights\.safetensors|fold_\d+\.safetensors"
@@ -71,9 +74,8 @@ def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
             for entry in wanted:
                 _copy(opened, entry, target / entry.filename)
     except OSError as err:
-        if err.errno != errno.EINVAL:
+        if err.errno not in _DAMAGED_NUMBERS:
             raise
-        # an entry that would begin before the file does
         raise _damaged() from err
     except _DAMAGED as err:
         raise _damaged() from err
@@ -105,6 +107,8 @@ def _require_plain(entry: zipfile.ZipInfo) -> None:
     parts = entry.filename.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or ":" in parts[0]:
         raise ModelError("An entry of the archive would lie outside its folder.", _REMEDY)
+    if any(len(part.encode("utf-8", "surrogatepass")) > _MAX_NAME for part in parts):
+        raise ModelError(f"The archive is damaged: it has a name of more than {_MAX_NAME} bytes.", _REMEDY)
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise ModelError("The archive holds a link or a device; only files are taken.", _REMEDY)
@@ -116,11 +120,12 @@ def _require_plain(entry: zipfile.ZipInfo) -> None:
 
 def _require_distinct(entries: Sequence[zipfile.ZipInfo]) -> None:
     """Refuse names that are one file on some disks, and files that are folders, too."""
-    names = [entry.filename.rstrip("/").casefold() for entry in entries]
+    # as a path: `./a` and `.//a` are written to the place of `a`
+    names = [str(PurePosixPath(entry.filename)).casefold() for entry in entries]
     files = {name for name, entry in zip(names, entries, strict=True) if not entry.is_dir()}
     parents = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     if len(set(names)) < len(names) or files & parents:
-        raise ModelError("Two entries of the archive have one name.", _REMEDY)
+        raise ModelError("The archive is damaged: two entries have one name.", _REMEDY)
 
 
 def _require_room(size: int, target: Path) -> None:

@@ -108,10 +108,29 @@ def test_an_altered_byte_is_found(tmp_path: Path, target: Path) -> None:
         unpack(path, target)
 
 
-@pytest.mark.parametrize("second", ["a/PLANS.pkl", "a/plans.pkl/b"])
+@pytest.mark.parametrize(
+    "second", ["a/PLANS.pkl", "a/plans.pkl/b", "./a/plans.pkl", "a//plans.pkl", "a/./plans.pkl", "a/plans.pkl/."]
+)
 def test_two_entries_of_one_name_are_refused(tmp_path: Path, target: Path, second: str) -> None:
-    with pytest.raises(ModelError, match="one name"):
+    with pytest.raises(ModelError, match="damaged: two entries have one name"):
         unpack(zip_of(tmp_path / "m.zip", ("a/plans.pkl", b"1"), (second, b"2")), target)
+    assert files_below(target) == []
+
+
+@pytest.mark.parametrize("name", ["./a/plans.pkl", "a//plans.pkl", "a" * 255 + "/plans.pkl"])
+def test_an_unusual_name_of_one_file_is_taken(tmp_path: Path, target: Path, name: str) -> None:
+    unpack(zip_of(tmp_path / "m.zip", (name, b"1"), ("./", b"")), target)
+    assert files_below(target) == [Path(name).as_posix()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a" * 256 + "/plans.pkl", "\u00e4" * 128 + "/plans.pkl", "a" * 300 + "/left.png", "a/" * 3000 + "plans.pkl"],
+)
+def test_a_name_that_no_disk_takes_is_told_as_damage(tmp_path: Path, target: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="damaged"):
+        unpack(zip_of(tmp_path / "m.zip", (name, b"1")), target)
+    assert files_below(target) == []
 
 
 def test_an_encrypted_archive_is_refused(tmp_path: Path, target: Path) -> None:

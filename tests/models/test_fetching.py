@@ -22,7 +22,7 @@ from aimi.models.download import Patience
 from aimi.models.fetching import Shop, address_of, fetch
 from aimi.tasks.listing import all_model_specs
 from tests.models.archive_server import Shelf, serve
-from tests.models.zips import make_model, zip_folder
+from tests.models.zips import make_model, zip_folder, zip_of
 
 pytestmark = pytest.mark.torch  # the models are written by it
 
@@ -130,6 +130,19 @@ def test_an_archive_that_ends_early_is_told_as_damaged_and_read_anew(models: Pat
     assert arrived(shop) == []
     assert ledger.archive_sha256(models, "8277846/Task779_Kidney.zip") is None
     shelf.length = None
+    assert fetch(TASK779_KIDNEYS, models, shop).name == TASK779_KIDNEYS.name
+
+
+@pytest.mark.parametrize("name", ["plans.json", "./plans.json", "a" * 300 + "/plans.json"])
+def test_an_archive_that_no_disk_takes_is_told_as_damaged_and_read_anew(
+    tmp_path: Path, models: Path, shop: Shop, shelf: Shelf, name: str
+) -> None:
+    right, entries = shelf.content, {f"./{BELOW}{name}": b"{}", f"{BELOW}plans.json": b"{}"}
+    shelf.content = zip_of(tmp_path / "bad.zip", *entries.items()).read_bytes()
+    with pytest.raises(ModelError, match="damaged"):
+        fetch(TASK779_KIDNEYS, models, shop)
+    assert arrived(shop) == []
+    shelf.content = right
     assert fetch(TASK779_KIDNEYS, models, shop).name == TASK779_KIDNEYS.name
 
 
