@@ -23,13 +23,13 @@ from aimi.engine.export import bytes_of_whole, export_labels, support
 from aimi.engine.folder import ModelFolder
 from aimi.engine.folds import FoldSums, LiveFold, Progress, pick_by_plane, run_folds
 from aimi.engine.growing import empty_sums, merged, touching_edge, widen
-from aimi.engine.isotropic import is_at, labels_back, region_to, resample_to, shape_at
+from aimi.engine.isotropic import bytes_of_resample_to, is_at, labels_back, region_to, resample_to, shape_at
 from aimi.engine.memory import Need, Voxels, check_memory, need_of
 from aimi.engine.network import Network, network_of
 from aimi.engine.orientation import AxisChange, Orientation, axis_change
 from aimi.engine.plans import Plans
-from aimi.engine.postprocessing import keep_largest
-from aimi.engine.preprocessing import Preprocessed, preprocess, uncropped
+from aimi.engine.postprocessing import bytes_of_keeping, keep_largest
+from aimi.engine.preprocessing import Preprocessed, bytes_of_preparing, preprocess, uncropped
 from aimi.engine.resampling import Shape
 from aimi.engine.sliding_window import make_tiling
 from aimi.errors import InputError, ModelError, ResourceError, UsageError
@@ -356,12 +356,14 @@ class _Given:
     ----------
     shape : of the image.
     run_shape, run_spacing : as it comes to the plans.
+    resampling : bytes that bringing a channel there takes, its result included.
     """
 
     shape: Shape
     run_shape: Shape
     run_spacing: tuple[float, float, float]
     has_region: bool
+    resampling: int = 0
 
 
 def _given(image: Image, options: Options, *, has_region: bool) -> _Given:
@@ -370,21 +372,33 @@ def _given(image: Image, options: Options, *, has_region: bool) -> _Given:
     if options.resample_mm is None:
         return _Given(shape, shape, spacing, has_region)
     run_shape = shape_at(shape, spacing, options.resample_mm)
-    return _Given(shape, run_shape, (options.resample_mm,) * 3, has_region)
+    taken = 0 if is_at(spacing, options.resample_mm) else bytes_of_resample_to(shape, run_shape, options.resample_order)
+    return _Given(shape, run_shape, (options.resample_mm,) * 3, has_region, taken)
 
 
-def _needs(network: Network, plans: Plans, given: _Given, *, folds: int, width: int, votes: bool) -> tuple[Need, Need]:
+def _needs(
+    network: Network, plans: Plans, given: _Given, *, folds: int, width: int, votes: bool, cleans: bool = False
+) -> tuple[Need, Need]:
     """Give what a run needs at least, and what it needs to keep the labels of each fold as well.
 
     Parameters
     ----------
     width : bytes of a value in the network.
+    cleans : a model's own postprocessing will be done.
     """
     geometry = uncropped(given.run_shape, given.run_spacing, plans)
     padded = [max(length, tile) for length, tile in zip(geometry.network_shape, plans.patch, strict=True)]
     voxels = Voxels(_count(given.shape), _count(given.run_shape), _count(padded))
     whole = bytes_of_whole(geometry, plans)
-    need = partial(need_of, network, voxels, bytes_per_value=width, exporting=whole)
+    need = partial(
+        need_of,
+        network,
+        voxels,
+        bytes_per_value=width,
+        preparing=max(given.resampling, bytes_of_preparing(geometry, plans)),
+        exporting=whole,
+        cleaning=(bytes_of_keeping(voxels.image) + voxels.image) * cleans,  # beside the labels as turned back
+    )
     # what a region's tiles gave is kept while further tiles run, and three masks beside it
     before = int(given.has_region)
     masks = 3 * voxels.network * before + (whole if votes else 0)  # a vote picks labels beside the network
@@ -405,6 +419,7 @@ def _fits_memory(model: Model, given: _Given, options: Options) -> bool:
         folds=len(model.folds),
         width=4 if model.precision == "f32" else 2,
         votes=options.ensemble == "vote",
+        cleans=_cleans(model.folder, options) and bool(model.folder.postprocessing),
     )
     if len(model.folds) == 1:
         check_memory(lean, options.max_memory)
@@ -445,10 +460,14 @@ def _stack(images: Sequence[Image], change: AxisChange, shape: Shape, options: O
     return stacked
 
 
+def _cleans(folder: ModelFolder, options: Options) -> bool:
+    return options.postprocessing and folder.version == 1
+
+
 def _postprocess(
     labels: Labels, folder: ModelFolder, options: Options, image: Image
 ) -> tuple[Labels, tuple[Note, ...]]:
-    if not options.postprocessing or folder.version != 1:
+    if not _cleans(folder, options):
         return labels, ()
     if not folder.postprocessing:
         return labels, (Note("postprocessing-absent", "The model folder holds no postprocessing.json; none was done."),)

@@ -15,18 +15,21 @@ back). The order of the spline is 3 up to version 2.15.0 and with ``resampling_o
 default; what lies beyond the corners was 0 up to version 2.5.0 at least. scipy, ``ndimage.zoom``.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from aimi.engine.resampling import Shape, resize_corners
+from aimi.engine.resampling import Shape, bytes_of_corners, resize_corners
 
-__all__ = ["is_at", "labels_back", "region_to", "resample_to", "shape_at"]
+__all__ = ["bytes_of_resample_to", "is_at", "labels_back", "region_to", "resample_to", "shape_at"]
 
 Labels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+
+_SINGLE, _DOUBLE = 4, 8  # bytes
 
 
 def shape_at(shape: Shape, spacing: tuple[float, float, float], target: float) -> Shape:
@@ -59,6 +62,13 @@ def resample_to(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt
     # (x, y, z) as in a NIfTI file: the order of the axes is the order of scipy's sums
     zoomed = ndimage.zoom(array.T, np.divide(shape, array.shape)[::-1], output=np.float64, order=1, mode="nearest")
     return np.trunc(zoomed, out=zoomed).T.astype(np.float32)
+
+
+def bytes_of_resample_to(before: Shape, after: Shape, order: int) -> int:
+    """Give the bytes that :func:`resample_to` takes at its peak, those of its result included."""
+    if order > 1:
+        return bytes_of_corners(before, after, order)
+    return math.prod(after) * (_DOUBLE + _SINGLE)
 
 
 def labels_back(labels: Labels, shape: Shape) -> Labels:

@@ -38,8 +38,9 @@ class Need:
     image : the channels as given and as the network sees them, and the labels given back.
     network : weights of one fold as mapped and as packed, live values, and what surrounds a tile.
     sums : of the outputs, and the labels of each fold.
-    preparing : what resampling takes beside the images; it is gone before the network runs.
+    preparing : what preprocessing takes beside the images; it is gone before the network runs.
     exporting : outputs and what picking labels of them takes; the network is gone by then.
+    cleaning : what a model's own postprocessing takes beside the labels; the outputs are gone by then.
     """
 
     image: int
@@ -47,11 +48,12 @@ class Need:
     sums: int
     preparing: int = 0
     exporting: int = 0
+    cleaning: int = 0
 
     @property
     def total(self) -> int:
         """All together, with the program itself."""
-        return _BASE + self.image + max(self.network + self.sums, self.preparing, self.exporting)
+        return _BASE + self.image + max(self.network + self.sums, self.preparing, self.exporting, self.cleaning)
 
 
 def live_values(network: Network) -> int:
@@ -114,7 +116,9 @@ def need_of(
     bytes_per_value: int,
     sums: int,
     kept_labels: int,
+    preparing: int = 0,
     exporting: int = 0,
+    cleaning: int = 0,
 ) -> Need:
     """Estimate a run.
 
@@ -123,7 +127,9 @@ def need_of(
     bytes_per_value : of the network's values, 4 or 2.
     sums : number of sums of all outputs that are held at once.
     kept_labels : labels of folds that are kept, in voxels.
+    preparing : bytes that preprocessing takes beside the image and what the network sees.
     exporting : bytes that picking labels takes beside the outputs of one sum.
+    cleaning : bytes that postprocessing takes beside the labels.
     """
     weights = sum(_product(shape) for shape in network.weights.values()) * _FLOAT
     tile = _product(network.patch) * _FLOAT
@@ -133,8 +139,9 @@ def need_of(
         image=voxels.image * (network.channels * _FLOAT + 1) + seen,
         network=2 * weights + live_values(network) * bytes_per_value + around + _RUNTIME,
         sums=voxels.network * _FLOAT * network.heads * sums + kept_labels,
-        preparing=voxels.resampled * (network.channels * _FLOAT + 1) + voxels.network * _FLOAT,
+        preparing=voxels.resampled * network.channels * _FLOAT + preparing,
         exporting=voxels.network * _FLOAT * network.heads + kept_labels + exporting,
+        cleaning=cleaning,
     )
 
 

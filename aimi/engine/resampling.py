@@ -31,6 +31,7 @@ __all__ = [
     "Shape",
     "Spacing",
     "axis_matrix",
+    "bytes_of_corners",
     "bytes_of_resampling",
     "linear_axis",
     "nearest_index",
@@ -43,6 +44,7 @@ __all__ = [
 Shape = tuple[int, int, int]
 Spacing = Sequence[float]
 Matrix = npt.NDArray[np.float64]
+Values = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 
 ANISOTROPY = 3.0
 """Spacings that differ by more than this factor make the axis of the largest one separate."""
@@ -56,6 +58,8 @@ _NEGLIGIBLE = 1e-10
 _NEGLIGIBLE_BEFORE_CUT = 1e-15
 """Where values are cut to whole numbers the least difference can become one of 1."""
 _SINGLE, _DOUBLE = 4, 8  # bytes
+_CUT = 4
+"""Arrays of the size of the values that there are while they are cut to whole numbers."""
 _SAME = 1e-9
 """Rounding of values of some thousands in double precision."""
 
@@ -150,9 +154,7 @@ def linear_axis(count_in: int, count_out: int) -> Axis:
     return Axis(lower=lower, upper=upper, weight=(position - lower).astype(np.float32))
 
 
-def resample(
-    array: npt.NDArray[np.float32], shape: Shape, rule: ResamplingRule, separate: int | None
-) -> npt.NDArray[np.float32]:
+def resample(array: Values, shape: Shape, rule: ResamplingRule, separate: int | None) -> npt.NDArray[np.float32]:
     """Resample one channel.
 
     Parameters
@@ -162,10 +164,10 @@ def resample(
 
     Returns
     -------
-    The array itself where the shape is the same already.
+    The array itself where the shape is the same already and it is float32.
     """
     if array.shape == shape:
-        return array
+        return array.astype(np.float32, copy=False)
     if separate is None:
         result = _resize(array, shape, _Spline(rule.order))
         np.clip(result, array.min(), array.max(), out=result)
@@ -177,16 +179,18 @@ def bytes_of_resampling(before: Shape, after: Shape, rule: ResamplingRule, separ
     """Give the bytes that :func:`resample` takes at its peak, those of its result included."""
     voxels = math.prod(after)
     if separate is None:
-        bands = _bands(_Spline(rule.order).matrix(before[0], after[0]), _NEGLIGIBLE)
-        window: int = max(columns.stop - columns.start for _, columns in bands)
-        # the planes of a block twice, and its rows of the result
-        return voxels * _SINGLE + math.prod(after[1:]) * (2 * window + _BLOCK) * _DOUBLE
+        return _bytes_of_resizing(before, after, _Spline(rule.order))
     resized = voxels // after[separate] * before[separate]
     copied = voxels * _SINGLE if separate > 0 else 0
     if rule.order_z == 0:
         return resized * _SINGLE + voxels * _SINGLE + copied
     product = resized * (_SINGLE + _DOUBLE) + voxels * _DOUBLE
     return max(product, resized * _SINGLE + voxels * (_DOUBLE + _SINGLE) + copied)
+
+
+def bytes_of_corners(before: Shape, after: Shape, order: int) -> int:
+    """Give the bytes that :func:`resize_corners` takes at its peak, those of its result included."""
+    return _bytes_of_resizing(before, after, _Spline(order, corners=True))
 
 
 def resize_corners(array: npt.NDArray[np.float32], shape: Shape, order: int) -> npt.NDArray[np.float32]:
@@ -221,7 +225,7 @@ class _Spline:
         return axis_matrix(count_in, count_out, self.order, corners=self.corners)
 
 
-def _resize(array: npt.NDArray[np.float32], shape: Shape, spline: _Spline) -> npt.NDArray[np.float32]:
+def _resize(array: Values, shape: Shape, spline: _Spline) -> npt.NDArray[np.float32]:
     result = np.empty(shape, dtype=np.float32)
     matrix = spline.matrix(array.shape[0], shape[0])
     window: dict[int, npt.NDArray[np.float64]] = {}
@@ -236,6 +240,14 @@ def _resize(array: npt.NDArray[np.float32], shape: Shape, spline: _Spline) -> np
             _product(matrix[rows, columns], np.stack(list(window.values())).reshape(len(window), -1))
         ).reshape(-1, *shape[1:])
     return result
+
+
+def _bytes_of_resizing(before: Shape, after: Shape, spline: _Spline) -> int:
+    bands = _bands(spline.matrix(before[0], after[0]), spline.negligible)
+    window: int = max(columns.stop - columns.start for _, columns in bands)
+    # the planes of a block twice, and its rows of the result; or the planes once, and the rows while they are cut
+    held = max(2 * window + _BLOCK, window + _CUT * _BLOCK if spline.corners else 0)
+    return math.prod(after) * _SINGLE + math.prod(after[1:]) * held * _DOUBLE
 
 
 def _resize_plane(plane: npt.NDArray[Any], shape: tuple[int, int], spline: _Spline) -> npt.NDArray[np.float64]:
@@ -280,9 +292,7 @@ def _bands(matrix: Matrix, negligible: float) -> list[tuple[slice, slice]]:
     return bands
 
 
-def _resize_separately(
-    array: npt.NDArray[np.float32], shape: Shape, rule: ResamplingRule, separate: int
-) -> npt.NDArray[np.float32]:
+def _resize_separately(array: Values, shape: Shape, rule: ResamplingRule, separate: int) -> npt.NDArray[np.float32]:
     planes = np.moveaxis(array, separate, 0)
     first, second = (count for axis, count in enumerate(shape) if axis != separate)
     resized = np.empty((planes.shape[0], first, second), dtype=np.float32)

@@ -53,15 +53,21 @@ def test_sums_are_of_every_output_and_labels_of_a_byte() -> None:
 
 def test_resampling_a_large_image_for_a_small_network_is_the_peak() -> None:
     voxels, small = Voxels(10**9, 10**9, 10**6), make_network(16, (4, 8, 16))
-    need = need_of(small, voxels, bytes_per_value=4, sums=1, kept_labels=0)
+    need = need_of(small, voxels, bytes_per_value=4, sums=1, kept_labels=0, preparing=10**9)
     assert need.total == 300 * 2**20 + need.image + need.preparing
-    assert need.preparing == 5 * 10**9 + 4 * 10**6
+    assert need.preparing == 4 * 10**9 + 10**9
 
 
 def test_picking_labels_is_the_peak_where_it_takes_more_than_the_network() -> None:
     small = make_network(16, (4, 8, 16))
     need = need_of(small, Voxels(0, 0, 1000), bytes_per_value=4, sums=1, kept_labels=7, exporting=10**9)
     assert need.total == 300 * 2**20 + need.image + 3 * 4 * 1000 + 7 + 10**9
+
+
+def test_cleaning_labels_of_a_large_image_is_the_peak_where_it_takes_more_than_the_network() -> None:
+    small = make_network(16, (4, 8, 16))
+    need = need_of(small, Voxels(10**9, 10**6, 10**6), bytes_per_value=4, sums=1, kept_labels=0, cleaning=7 * 10**9)
+    assert need.total == 300 * 2**20 + need.image + 7 * 10**9
 
 
 def test_this_machine_says_what_is_free() -> None:

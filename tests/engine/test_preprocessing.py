@@ -1,12 +1,16 @@
 """What the equivalence tests do not reach: empty, damaged and coloured images."""
 
+import itertools
+import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from aimi.engine import preprocessing
 from aimi.engine.plans import Normalization, Plans, Scheme
-from aimi.engine.preprocessing import preprocess, uncropped
+from aimi.engine.preprocessing import bytes_of_preparing, preprocess, uncropped
 from aimi.errors import InputError
 from tests.engine.test_export import make_plans
 
@@ -76,3 +80,46 @@ def test_what_is_not_zero_may_be_too_thin_where_the_image_is_not() -> None:
     assert uncropped((20, 6, 7), ONE, plans).network_shape == (4, 6, 7)
     with pytest.raises(InputError, match="or what is not zero of it, is 2 mm thin"):
         preprocess(array, ONE, plans)
+
+
+@pytest.mark.parametrize("spacing", [(4.0, 4.0, 4.0), ONE, (0.8, 0.8, 0.8), (5.0, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    ("version", "scheme", "inside_mask"),
+    [
+        *itertools.product((1, 2), (Scheme.ZSCORE, Scheme.CT), (True, False)),
+        (1, Scheme.CT_OWN, False),
+    ],
+)
+def test_memory_of_preprocessing_is_what_is_measured(
+    spacing: tuple[float, float, float], version: int, scheme: Scheme, inside_mask: bool
+) -> None:
+    plans = replace(make(scheme, version=version, inside_mask=inside_mask), spacing=spacing)
+    array = np.random.default_rng(0).normal(size=(1, 40, 96, 96)).astype(np.float32)
+    preprocess(array.copy(), ONE, plans)  # matrices are kept
+    tracemalloc.start()
+    result = preprocess(array, ONE, plans).array.size * 4
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    geometry = uncropped((40, 96, 96), ONE, plans)
+    assert result == 4 * math.prod(geometry.network_shape)
+    assert bytes_of_preparing(geometry, plans) + result == pytest.approx(peak, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 1000, 123_457])
+def test_mean_and_deviation_are_those_of_numpy_to_the_last_bit(count: int) -> None:
+    values = np.random.default_rng(count).normal(300, 700, count).astype(np.float32)
+    expected = values.mean(), values.std()
+    assert preprocessing._mean_and_deviation(values) == expected
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_values_inside_the_mask_are_normalised_with_the_very_numbers_of_nnunet(version: int) -> None:
+    array = np.random.default_rng(3).normal(300, 700, (1, 12, 30, 31)).astype(np.float32)
+    array[0, :4, :9, :9] = 0  # open to the border: outside the mask, not cropped
+    mask = array[0] != 0
+    inside = array[0][mask]
+    small = max(inside.std(), 1e-8) if version == 2 else inside.std() + 1e-8
+    expected = np.zeros_like(array[0])
+    expected[mask] = (inside - inside.mean()) / small
+    seen = preprocess(array, ONE, make(Scheme.ZSCORE, version=version, inside_mask=True)).array
+    np.testing.assert_array_equal(seen[0], expected)

@@ -182,6 +182,31 @@ def test_outputs_that_are_resampled_whole_are_foreseen(tmp_path: Path, ensemble:
         require_memory(open_folder(path), image, options, has_region=False)
 
 
+def test_normalising_inside_a_mask_is_foreseen(tmp_path: Path) -> None:
+    path = make_threshold_model(tmp_path, (8, 8, 8), 10, patch=(12, 12, 12))
+    image = as_images(np.ones((1, 200, 320, 320), np.float32), (1, 1, 1))[0]
+    options = replace(ITK, max_memory=550 << 20)
+    require_memory(open_folder(path), image, options, has_region=False)
+    plans = json.loads((path / "plans.json").read_text())
+    plans["configurations"]["3d_fullres"] |= {
+        "normalization_schemes": ["ZScoreNormalization"],
+        "use_mask_for_norm": [True],
+    }
+    (path / "plans.json").write_text(json.dumps(plans))
+    with pytest.raises(ResourceError, match="more than the"):
+        require_memory(open_folder(path), image, options, has_region=False)
+
+
+def test_resampling_to_one_spacing_is_foreseen(tmp_path: Path) -> None:
+    folder = open_folder(make_threshold_model(tmp_path, (8, 8, 8), 10, patch=(12, 12, 12)))
+    image = as_images(np.ones((1, 200, 400, 400), np.float32), (0.5, 0.5, 0.5))[0]
+    options = replace(ITK, max_memory=650 << 20, resample_mm=0.5)
+    require_memory(folder, image, options, has_region=False)  # it has that spacing
+    image = as_images(np.ones((1, 100, 200, 200), np.float32), (1, 1, 1))[0]
+    with pytest.raises(ResourceError, match="more than the"):
+        require_memory(folder, image, options, has_region=False)
+
+
 def test_image_thinner_than_half_a_voxel_of_the_training_is_refused_before_anything_runs(tmp_path: Path) -> None:
     folder = open_folder(make_threshold_model(tmp_path, (5, 1, 1), 10, patch=(8, 8, 8)))
     images = as_images(np.ones((1, 2, 12, 12), np.float32), (1, 1, 1))

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from nnunetv2.preprocessing.resampling.default_resampling import (
     resample_data_or_seg_to_shape,
 )
 
+from aimi.engine.isotropic import bytes_of_resample_to, resample_to
 from aimi.engine.resampling import (
     ResamplingRule,
     axis_matrix,
@@ -89,3 +92,15 @@ def test_second_order_along_a_separate_axis_is_that_of_nnunet() -> None:
     theirs = resample_data_or_seg_to_shape(array[None], (13, 7, 16), (5, 1, 1), (4, 1, 1), **arguments)[0]
     ours = resample(array, (13, 7, 16), ResamplingRule(order=3, order_z=1), 0)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=FLOAT32_ROUNDING)
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("shape", [(60, 40, 40), (30, 120, 110), (20, 64, 64)])
+def test_memory_of_resampling_to_one_spacing_is_what_is_measured(shape: tuple[int, int, int], order: int) -> None:
+    array = np.random.default_rng(0).normal(scale=500, size=(40, 64, 64)).astype(np.float32)
+    resample_to(array, shape, order)  # matrices are kept
+    tracemalloc.start()
+    resample_to(array, shape, order)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert bytes_of_resample_to(array.shape, shape, order) == pytest.approx(peak, rel=0.02)
