@@ -73,7 +73,14 @@ _KIDNEY = {"cases": 128, "spacing": (4.4, 4.2, 4.2), "patch": (40, 56, 56), "epo
 _LUNGS = {"cases": 32, "spacing": (5.0, 5.0, 5.0), "patch": (48, 56, 56), "epochs": 20}
 _NODULES = {"cases": 64, "spacing": (3.0, 3.0, 3.0), "patch": (48, 56, 56), "epochs": 42, "cycles": 2}
 _PROSTATE = {"cases": 64, "spacing": (3.0, 1.8, 1.8), "patch": (24, 64, 64), "cycles": 2}
-_PET = {"cases": 40, "spacing": (4.0, 4.46, 4.46), "patch": (56, 56, 56), "epochs": 40, "cycles": 2}
+_PET = {
+    "cases": 120,
+    "spacing": (4.0, 4.46, 4.46),
+    "patch": (56, 56, 56),
+    "epochs": 130,
+    "mirror": (2,),
+    **_DEEPER,
+}
 _REGION = {"cases": 24, "spacing": (6.0, 6.0, 6.0), "patch": (56, 56, 56)}
 
 SPECS: Mapping[str, Spec] = MappingProxyType(

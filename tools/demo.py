@@ -27,7 +27,7 @@ LEAST: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "lung_ct": {"Lung": 0.9, "Nodule": 0.7},
         "prostate": {"Prostate": 0.9},
         "liver_mr": {"Liver": 0.9},
-        "lung_pet_ct": {"Lung": 0.9, "FDG-Avid Tumor": 0.75},
+        "lung_pet_ct": {"Lung": 0.9, "FDG-Avid Tumor": 0.85},
         "breast": {"FDG-Avid Tumor": 0.85},
     }
 )
