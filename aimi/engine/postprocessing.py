@@ -97,7 +97,7 @@ def _is_one_of(labels: Labels, wanted: tuple[int, ...]) -> Mask:
     return found
 
 
-def _counts(pieces: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
+def _counts(pieces: npt.NDArray[np.int32 | np.intp], count: int) -> npt.NDArray[np.int64]:
     """Give the number of voxels of each piece, 0 included; by plane: counting makes eight bytes of each voxel."""
     counts = np.zeros(count + 1, np.int64)
     for plane in pieces:

@@ -202,7 +202,7 @@ def _mean_and_deviation(values: Array) -> tuple[np.float32, np.float32]:
     return mean, np.sqrt(values.mean())
 
 
-def _standardize(image: Array, mask: Mask, mean: np.float32, deviation: np.float32 | float) -> None:
+def _standardize(image: Array, mask: Mask, mean: np.float32, deviation: np.float32) -> None:
     np.subtract(image, mean, out=image, where=mask)
     np.divide(image, deviation, out=image, where=mask)
 
@@ -224,7 +224,7 @@ def _normalize_v2(image: Array, mask: Mask | None, entry: Normalization) -> None
             image /= max(entry.deviation, _EPSILON)
         case Scheme.ZSCORE if mask is not None and entry.inside_mask:
             mean, deviation = _mean_and_deviation(image[mask])
-            _standardize(image, mask, mean, max(deviation, _EPSILON))
+            _standardize(image, mask, mean, np.maximum(deviation, np.float32(_EPSILON)))
         case Scheme.ZSCORE:
             mean, deviation = image.mean(), image.std()
             image -= mean
