@@ -19,6 +19,7 @@ from aimi.dicom import study as studies
 from aimi.dicom import volume as volumes
 from aimi.dicom.header import Stack, Study
 from aimi.dicom.selection import Selection
+from aimi.dicom.suv import suv_factors
 from aimi.errors import AimiError, UsageError
 from aimi.image import Image, LabelMap, Note
 from aimi.job import Job, Progress, log_progress, with_progress
@@ -201,7 +202,7 @@ def _further_labels(
 
 
 def fingerprint(job: Job, images: Mapping[str, Image], found: tuple[FoundModel, ...]) -> str:
-    """Give a digest of all that decides the result: software, task, options, models, input voxels and planes."""
+    """Give a digest of all that decides the result: software, task, options, models, calibration, voxels, planes."""
     facts = {
         "software": aimi.__version__,
         "task": job.task.name,
@@ -211,6 +212,8 @@ def fingerprint(job: Job, images: Mapping[str, Image], found: tuple[FoundModel, 
     region = paired.region_digest(job)
     if region:
         facts["region"] = region
+    if job.task.lesions and job.record.selection is not None:
+        facts["calibration"] = repr(suv_factors(job.record.selection.stacks[job.task.reference]))
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for role in sorted(images):
         image = images[role]

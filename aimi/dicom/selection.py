@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from aimi.dicom.header import Series, Stack, Study
 from aimi.dicom.sop_classes import image_modality
+from aimi.dicom.values import day_number
 from aimi.errors import GeometryError, SelectionError, UsageError
 from aimi.image import Note
 
@@ -409,10 +410,11 @@ def _matrix(stack: Stack) -> int:
 
 
 def acquired_at(stack: Stack) -> float:
-    """Give date and time of the acquisition, else of the series, as one rising number; 0 where neither is known."""
+    """Give the moment of the acquisition, else of the series, in seconds; 0 where neither is known."""
     header = stack.header
     moments = ((header.acquisition_date, header.acquisition_time), (header.series_date, header.series_time))
-    return next((int(date) * 1e5 + time for date, time in moments if date.isdigit() and time is not None), 0.0)
+    days = ((day_number(date), time) for date, time in moments)
+    return next((day * 86400.0 + time for day, time in days if day is not None and time is not None), 0.0)
 
 
 def _candidates(rule: Rule, judged: list[Judged], ranked: list[Judged]) -> tuple[Candidate, ...]:

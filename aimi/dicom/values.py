@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -17,7 +18,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from aimi.dicom.elements import Elements
 
-__all__ = ["Values", "is_uid"]
+__all__ = ["Values", "day_number", "is_uid"]
 
 _PADDING: Final = b" \0"
 _DELIMITERS: Final = {ord(character) for character in "\\^="}
@@ -32,6 +33,14 @@ _TIME: Final = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2}(?:\.\d{1,6})?)?")
 def is_uid(text: str) -> bool:
     """Tell whether a text is one UID (PS3.5 9.1); leading zeros, which are common, are let pass."""
     return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
+
+
+def day_number(date: str) -> int | None:
+    """Give the number of a day (of a DA value) such that the next day has the next number; None for no date."""
+    try:
+        return datetime.strptime(date, "%Y%m%d").toordinal()
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=512)

@@ -130,6 +130,12 @@ def test_of_two_cts_kernel_time_coverage_and_gap_decide_in_this_order(
     assert pairs(pet(**day, acquisition_time=300.0), best, other)[0] == (1, 7)
 
 
+def test_the_ct_just_before_midnight_is_nearer_than_one_hours_after() -> None:
+    before = ct(7, acquisition_date="20191231", acquisition_time=23 * 3600 + 50 * 60.0)
+    after = ct(3, acquisition_date="20200101", acquisition_time=3 * 3600.0)
+    assert pairs(pet(acquisition_date="20200101", acquisition_time=120.0), before, after)[0] == (1, 7)
+
+
 def test_a_kernel_twin_is_left_out() -> None:
     moment: dict[str, Any] = {"acquisition_date": "20200101", "acquisition_time": 1.0}
     soft, sharp = ct(2, convolution_kernel=("B30f",), **moment), ct(3, convolution_kernel=("B70f",), **moment)

@@ -1,6 +1,7 @@
 """PET/CT on made studies: what is kept, sources of the region, uptake, and every refusal, by both roads."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -360,6 +361,12 @@ def test_a_repeated_run_is_already_done_and_another_region_is_another_result(tmp
     assert "lready done" in again.message
     other = RunOptions(allow_partial_ct=True)
     assert roads.run("command", LUNG_PROOF, source, tmp_path / "out", models, other, demo=True).status == 7
+
+
+def test_a_corrected_weight_is_another_result(tmp_path: Path, models: Models) -> None:
+    assert run(tmp_path, models, MadePetCt(pet_attributes={"PatientWeight": "80"})).status == 0
+    shutil.rmtree(tmp_path / "study")
+    assert run(tmp_path, models, MadePetCt(pet_attributes={"PatientWeight": "40"})).status == 7
 
 
 @pytest.mark.parametrize("road", roads.ROADS)
