@@ -29,6 +29,7 @@ __all__ = ["align", "find_region", "region_digest", "region_on", "require_fittin
 _OUTSIDE = {"HU": resample.AIR_HU}
 _OWN = REGION_SOURCES[1]
 _MOST_NAMED = 10
+_PARTS = {classes.ANATOMY[name]: len(parts) for name, parts in classes.UNIONS.items()}
 _Numbers = npt.NDArray[np.uint8]
 
 
@@ -123,7 +124,7 @@ def _numbers_of(labels: Sequence[str]) -> _Numbers:
 
 
 def _read_region(job: Job, path: Path) -> LabelMap:
-    """Read a region from a segmentation object of any writer.
+    """Read a region from a segmentation object of any writer; where segments overlap, the finer class holds.
 
     Raises
     ------
@@ -149,7 +150,8 @@ def _read_region(job: Job, path: Path) -> LabelMap:
         sentence = f"{unknown} of {len(numbers)} segments of the region's file are no organ that is known."
         job.record.note(Note("region-unknown-segments", sentence))
     labels = np.zeros(found.geometry.spatial_shape, np.uint8)
-    for number, one in zip(numbers, found.masks, strict=True):
+    finest_first = sorted(zip(numbers, found.masks, strict=True), key=lambda pair: _PARTS.get(pair[0], 1))
+    for number, one in finest_first:
         labels[one.mask & (labels == 0)] = number
     return LabelMap(found.to_volume(labels), (), found.source)
 
