@@ -34,6 +34,8 @@ _CM2_PER_M2 = 1e4
 _DAY_S = 86400.0
 _MOST_HALF_LIVES = 10.0
 _MOST_HALF_LIVES_WITHOUT_DATE = 6.0
+_SAME_CLOCK_S = 60.0
+_YEARS_OF_A_DUMMY = 2
 _MAY_DIFFER = frozenset({"ge_scan"})
 
 
@@ -104,6 +106,15 @@ class _Found:
 class _Decay:
     seconds: float
     method: str
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Injection:
+    """When the tracer was given: the moment where a date is known, and the seconds since midnight."""
+
+    moment: datetime | None
+    time_s: float
     notes: tuple[Note, ...] = ()
 
 
@@ -263,35 +274,55 @@ def _positive(value: float | None, name: str) -> float:
 
 def _decay(series: PetSeries) -> _Decay:
     """Give the time from injection to that for which the values hold (decay correction START)."""
-    header = series.header
-    half_life = _half_life(header)
-    if header.injection is None and header.injection_time_s is None:
-        raise _NoSuvError("The time of injection is missing.")
+    half_life = _half_life(series.header)
     scan, method = _scan_moment(series, half_life)
-    if header.injection is not None:
-        seconds = (scan - header.injection).total_seconds()
+    injection = _injection(series.header, scan)
+    if injection.moment is not None:
+        seconds = (scan - injection.moment).total_seconds()
         if 0 <= seconds <= max(_DAY_S, _MOST_HALF_LIVES * half_life):
-            return _Decay(seconds, method)
+            return _Decay(seconds, method, injection.notes)
         if -_DAY_S < seconds < 0:
             raise _NoSuvError("By its date and time the injection is later than the scan.")
-    return _decay_by_time_of_day(header, scan, method)
+    return _decay_by_time_of_day(injection, half_life, scan, method)
 
 
-def _decay_by_time_of_day(header: PetHeader, scan: datetime, method: str) -> _Decay:
+def _injection(header: PetHeader, scan: datetime) -> _Injection:
+    """Give what Start DateTime and Start Time tell; where they differ, the one that is no dummy."""
+    moment, time_s = header.injection, header.injection_time_s
+    if moment is None:
+        if time_s is None:
+            raise _NoSuvError("The time of injection is missing.")
+        return _Injection(None, time_s)
+    clock = _seconds_of_day(moment)
+    is_old = scan.year - moment.year >= _YEARS_OF_A_DUMMY
+    if time_s is None:
+        if is_old and clock == 0:
+            raise _NoSuvError("The date and time of injection are a dummy, and Start Time is missing.")
+        return _Injection(moment, clock)
+    apart = abs((clock - time_s + _DAY_S / 2) % _DAY_S - _DAY_S / 2)
+    if apart < _SAME_CLOCK_S:
+        return _Injection(moment, clock)
+    if is_old or clock == 0:
+        sentence = "Start DateTime of the injection is a dummy; SUV takes Start Time."
+        return _Injection(None, time_s, (Note("suv-injection-time", sentence),))
+    if time_s == 0 and abs(scan - moment) < timedelta(days=1):
+        sentence = "Start Time of the injection is 00:00:00; SUV takes Start DateTime."
+        return _Injection(moment, clock, (Note("suv-injection-time", sentence),))
+    raise _NoSuvError("Start DateTime and Start Time of the injection differ; which one is right is not known.")
+
+
+def _decay_by_time_of_day(injection: _Injection, half_life_s: float, scan: datetime, method: str) -> _Decay:
     """Take the injection to be on the day of the scan, or the day before where it would be later than the scan."""
-    injected = _seconds_of_day(header.injection) if header.injection is not None else header.injection_time_s
-    if injected is None:
-        raise _NoSuvError("The time of injection is missing.")
-    seconds = (_seconds_of_day(scan) - injected) % _DAY_S
-    half_lives = seconds / _half_life(header)
+    seconds = (_seconds_of_day(scan) - injection.time_s) % _DAY_S
+    half_lives = seconds / half_life_s
     if half_lives > _MOST_HALF_LIVES_WITHOUT_DATE:
         raise _NoSuvError(
             f"By the times of day {half_lives:.1f} half-lives lie between injection and scan, which is implausible."
         )
-    notes: tuple[Note, ...] = ()
-    if header.injection is not None:
+    notes = injection.notes
+    if injection.moment is not None:
         sentence = "The date of the injection is far from that of the scan; SUV takes its time of day alone."
-        notes = (Note("suv-injection-date", sentence),)
+        notes = (*notes, Note("suv-injection-date", sentence))
     elif seconds > _seconds_of_day(scan):
         method = f"{method}; injection on the day before"
     return _Decay(seconds, method, notes)

@@ -126,8 +126,8 @@ def test_a_uniform_cylinder_that_holds_the_whole_dose_has_suv_1() -> None:
 
 @given(hours=st.floats(0.0, 10.0))
 def test_later_scans_have_larger_factors_by_the_decay(hours: float) -> None:
-    late = factor(pet(injection=SCAN - timedelta(hours=hours)))
-    assert late / factor(pet(injection=SCAN)) == pytest.approx(2 ** (hours * 3600 / HALF_LIFE), rel=1e-6)
+    late, early = (pet(injection=SCAN - timedelta(hours=one), injection_time_s=None) for one in (hours, 0.0))
+    assert factor(late) / factor(early) == pytest.approx(2 ** (hours * 3600 / HALF_LIFE), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,12 @@ def test_later_scans_have_larger_factors_by_the_decay(hours: float) -> None:
         ({"dose_bq": -300e6}, "dose is zero or negative, which is not a possible value"),
         ({"half_life_s": 109.77}, "half-lives between injection and scan are implausible"),
         ({"injection": None, "injection_time_s": None}, "time of injection is missing"),
-        ({"injection": SCAN + timedelta(seconds=1)}, "later than the scan"),
+        ({"injection": SCAN + timedelta(seconds=1), "injection_time_s": None}, "later than the scan"),
         ({"injection": None, "injection_time_s": 10.5 * 3600}, "half-lives lie between injection and scan"),
+        ({"injection": SCAN - timedelta(hours=2)}, "differ; which one is right is not known"),
+        ({"injection": SCAN + timedelta(hours=1)}, "differ; which one is right is not known"),
+        ({"injection": SCAN - timedelta(days=40), "injection_time_s": 0.0}, "which one is right is not known"),
+        ({"injection": datetime(1900, 1, 1), "injection_time_s": None}, "are a dummy, and Start Time is missing"),
         ({"series": None}, "series date or time is missing"),
         ({"decay_correction": ""}, "Decay Correction is absent"),
         ({"units": ""}, "unit is absent"),
@@ -209,6 +213,26 @@ def test_injection_on_the_day_before_is_found_without_a_date() -> None:
 def test_an_injection_dated_by_another_rule_is_taken_by_its_time_of_day_and_noted() -> None:
     found = calibrate(pet(injection=SCAN - timedelta(days=7000, hours=1)))
     assert (found.decay_s, [note.code for note in found.notes]) == (3600.0, ["suv-injection-date"])
+
+
+@pytest.mark.parametrize(
+    ("injection", "time_s", "taken"),
+    [
+        (datetime(1900, 1, 1), 9 * 3600.0, "Start DateTime of the injection is a dummy; SUV takes Start Time."),
+        (datetime(1999, 1, 1, 8), 9 * 3600.0, "Start DateTime of the injection is a dummy; SUV takes Start Time."),
+        (datetime(2026, 3, 1), 9 * 3600.0, "Start DateTime of the injection is a dummy; SUV takes Start Time."),
+        (datetime(2026, 3, 1, 9), 0.0, "Start Time of the injection is 00:00:00; SUV takes Start DateTime."),
+    ],
+)
+def test_of_two_times_of_injection_a_dummy_is_not_used(injection: datetime, time_s: float, taken: str) -> None:
+    found = calibrate(pet(injection=injection, injection_time_s=time_s))
+    assert (found.decay_s, [note.sentence for note in found.notes]) == (3600.0, [taken])
+
+
+@pytest.mark.parametrize("time_s", [9 * 3600 - 59.0, 9 * 3600 + 59.0])  # rounded to the minute
+def test_times_of_injection_less_than_a_minute_apart_are_the_same(time_s: float) -> None:
+    found = calibrate(pet(injection_time_s=time_s))
+    assert (found.decay_s, found.notes) == (3600.0, ())
 
 
 def test_unknown_sex_gives_weight_and_surface_only() -> None:
