@@ -2,7 +2,8 @@
 
 Selection needs a few of these attributes, calibration all of them: they are parsed here, once, when a PET was
 chosen (:mod:`aimi.dicom.suv` computes with them). Moments are local times of the scanner without a time zone; an
-offset that a date-time carries is brought to that of the data set, where both are written.
+offset that a date-time carries is brought to that of the data set, where both are written, and left out where the
+data set has none.
 
 References
 ----------
@@ -44,6 +45,7 @@ class PetHeader:
     series : Series Date and Time.
     ge_scan : GE's own scan date and time.
     injections : items of Radiopharmaceutical Information Sequence; dose, half-life and injection are the first's.
+    is_injection_zone_unknown : `injection` had an offset from UTC, which was left out for want of the data set's.
     """
 
     units: str
@@ -60,6 +62,7 @@ class PetHeader:
     series: datetime | None
     ge_scan: datetime | None
     injections: int = 1
+    is_injection_zone_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ def _parse_header(view: Values) -> PetHeader:
     tracers = view.items("RadiopharmaceuticalInformationSequence")
     tracer = tracers[0] if tracers else None
     zone = view.text("TimezoneOffsetFromUTC")
+    injected = "" if tracer is None else tracer.text("RadiopharmaceuticalStartDateTime")
     ge_scan = (view.private(*_GE_SCAN_MOMENT) or b"").decode("ascii", "replace").strip(" \0")
     return PetHeader(
         units=view.text("Units").upper(),
@@ -145,11 +149,12 @@ def _parse_header(view: Values) -> PetHeader:
         sex=view.text("PatientSex").upper(),
         dose_bq=None if tracer is None else tracer.number("RadionuclideTotalDose"),
         half_life_s=None if tracer is None else tracer.number("RadionuclideHalfLife"),
-        injection=None if tracer is None else _moment(tracer.text("RadiopharmaceuticalStartDateTime"), zone),
+        injection=_moment(injected, zone),
         injection_time_s=None if tracer is None else tracer.seconds("RadiopharmaceuticalStartTime"),
         series=_combined(view.text("SeriesDate"), view.seconds("SeriesTime")),
         ge_scan=_moment(ge_scan, zone),
         injections=len(tracers),
+        is_injection_zone_unknown=_has_offset(injected) and not _ZONE.match(zone),
     )
 
 
@@ -187,6 +192,11 @@ def _moment(text: str, zone: str) -> datetime | None:
     if local is None or not match[3] or not _ZONE.match(zone):
         return local
     return local - _offset(match[3]) + _offset(zone)
+
+
+def _has_offset(text: str) -> bool:
+    match = _MOMENT.match(text)
+    return match is not None and match[3] is not None
 
 
 def _offset(zone: str) -> timedelta:

@@ -34,6 +34,10 @@ _CM2_PER_M2 = 1e4
 _DAY_S = 86400.0
 _MOST_HALF_LIVES = 10.0
 _MOST_HALF_LIVES_WITHOUT_DATE = 6.0
+_ZONE_UNKNOWN = (
+    "Start DateTime of the injection has an offset from UTC, that of the scan is not known, and Start Time does not "
+    "say the same."
+)
 _SAME_CLOCK_S = 60.0
 _YEARS_OF_A_DUMMY = 2
 _MAY_DIFFER = frozenset({"ge_scan"})
@@ -296,6 +300,8 @@ def _injection(header: PetHeader, scan: datetime) -> _Injection:
     clock = _seconds_of_day(moment)
     is_old = scan.year - moment.year >= _YEARS_OF_A_DUMMY
     if time_s is None:
+        if header.is_injection_zone_unknown:
+            raise _NoSuvError(_ZONE_UNKNOWN)
         if is_old and clock == 0:
             raise _NoSuvError("The date and time of injection are a dummy, and Start Time is missing.")
         return _Injection(moment, clock)
@@ -305,6 +311,8 @@ def _injection(header: PetHeader, scan: datetime) -> _Injection:
     if is_old or clock == 0:
         sentence = "Start DateTime of the injection is a dummy; SUV takes Start Time."
         return _Injection(None, time_s, (Note("suv-injection-time", sentence),))
+    if header.is_injection_zone_unknown:
+        raise _NoSuvError(_ZONE_UNKNOWN)
     if time_s == 0 and abs(scan - moment) < timedelta(days=1):
         sentence = "Start Time of the injection is 00:00:00; SUV takes Start DateTime."
         return _Injection(moment, clock, (Note("suv-injection-time", sentence),))

@@ -20,6 +20,7 @@ from aimi.dicom.header import Stack
 from aimi.dicom.pet_header import PetFrame, PetHeader, PetSeries, read_pet_headers
 from aimi.dicom.suv import SuvKind, calibrate, mean_count_rate_time, suv_factors, to_suv
 from tests.made import Made, write_made
+from tests.made_pet_ct import MadePetCt, tracer, write_pet_ct
 
 RealData = Callable[[str], Path]
 ACRIN = "1.3.6.1.4.1.14519.5.2.1.7009.2403."
@@ -31,6 +32,11 @@ WITHOUT_FACTOR_IN_THE_TABLE_AND_A_DOSE_ABOVE_OUR_LIMIT = {"made_lutetium"}
 def stack_of(source: Path, series_uid: str | None = None) -> Stack:
     series = studies.read(source).series
     return next(one.stacks[0] for one in series if one.stacks and series_uid in {None, one.header.series_instance_uid})
+
+
+def pet_stack(source: Path) -> Stack:
+    stacks = (stack for series in studies.read(source).series for stack in series.stacks)
+    return next(stack for stack in stacks if stack.header.modality == "PT")
 
 
 def expectations() -> list[str]:
@@ -280,6 +286,31 @@ def test_a_date_time_with_an_offset_is_brought_to_the_zone_of_the_data_set(tmp_p
     header = read_pet_headers(stack_of(write_made(tmp_path, made))).header
     assert header.injection == datetime(2020, 1, 1, 12, 1, 0, 500000)
     assert header.injections == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "decay_s", "reason"),
+    [
+        ({"DateTime": "20200101100100+0000", "Time": "110100"}, "+0100", 3600.0, ""),
+        ({"DateTime": "20200101110100+0000", "Time": "110100"}, None, 3600.0, ""),
+        ({"DateTime": "20200101100100+0000", "Time": "110100"}, None, None, "has an offset from UTC"),
+        ({"DateTime": "20200101110100+0000"}, None, None, "has an offset from UTC"),
+        ({"DateTime": "19000101000000+0000", "Time": "110100"}, None, 3600.0, ""),
+        ({"DateTime": "20200101110100"}, None, 3600.0, ""),
+    ],
+)
+def test_an_offset_from_utc_without_that_of_the_data_set_needs_the_same_start_time(
+    start: dict[str, str], zone: str | None, decay_s: float | None, reason: str, tmp_path: Path
+) -> None:
+    injected = tracer(RadiopharmaceuticalStartTime="")
+    for name, value in start.items():
+        setattr(injected, f"RadiopharmaceuticalStart{name}", value)
+    attributes: dict[str, Any] = {"RadiopharmaceuticalInformationSequence": [injected]}
+    if zone is not None:
+        attributes["TimezoneOffsetFromUTC"] = zone
+    found = suv_factors(pet_stack(write_pet_ct(tmp_path, MadePetCt(pet_attributes=attributes))))
+    assert (found.decay_s, found.body_weight is None) == (decay_s, decay_s is None)
+    assert reason in found.reason
 
 
 def test_every_injection_is_counted(tmp_path: Path) -> None:
