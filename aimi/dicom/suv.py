@@ -38,6 +38,7 @@ _ZONE_UNKNOWN = (
     "Start DateTime of the injection has an offset from UTC, that of the scan is not known, and Start Time does not "
     "say the same."
 )
+_ROUNDING_S = 1.0
 _SAME_CLOCK_S = 60.0
 _YEARS_OF_A_DUMMY = 2
 _MAY_DIFFER = frozenset({"ge_scan"})
@@ -350,7 +351,7 @@ def _scan_moment(series: PetSeries, half_life_s: float) -> tuple[datetime, str]:
     if header.series <= earliest.acquisition:
         return header.series, "series time"
     if header.ge_scan is not None and "ge_scan" not in series.disagreements:
-        return header.ge_scan, "private scan time of GE"
+        return _of_ge(header.ge_scan, earliest.acquisition)
     if earliest.reference_time_s is None:
         raise _NoSuvError("The series was made after its acquisition, and Frame Reference Time is missing.")
     if earliest.reference_time_s == 0:
@@ -360,6 +361,21 @@ def _scan_moment(series: PetSeries, half_life_s: float) -> tuple[datetime, str]:
     within = mean_count_rate_time(_positive(earliest.duration_s, "Actual Frame Duration"), half_life_s)
     begin = earliest.acquisition - timedelta(seconds=earliest.reference_time_s - within)
     return begin, "earliest acquisition, frame reference time and average count rate time"
+
+
+def _of_ge(scan: datetime, acquisition: datetime) -> tuple[datetime, str]:
+    """Give GE's scan time, which is that of the first acquisition or before it, and how it was found.
+
+    De-identification may have moved its date by another rule than the standard dates: then its time of day counts, on
+    the day of the acquisition.
+    """
+    method = "private scan time of GE"
+    if abs(scan - acquisition) >= timedelta(days=1):
+        method = f"{method} on the day of the acquisition"
+        scan = datetime.combine(acquisition.date(), scan.time())
+    if (scan - acquisition).total_seconds() > _ROUNDING_S:
+        raise _NoSuvError("The private scan time of GE is later than the earliest acquisition: one of them is wrong.")
+    return scan, method
 
 
 def _earliest(frames: tuple[PetFrame, ...]) -> PetFrame | None:

@@ -204,6 +204,26 @@ def test_private_scan_times_that_disagree_are_not_used() -> None:
     assert calibrate(series).method == "earliest acquisition"
 
 
+@pytest.mark.parametrize(
+    ("ge_scan", "day"),
+    [
+        (SCAN - timedelta(minutes=5), ""),
+        (SCAN - timedelta(days=23, minutes=5), " on the day of the acquisition"),  # as in ACRIN
+        (SCAN + timedelta(days=4000) - timedelta(minutes=5), " on the day of the acquisition"),
+    ],
+)
+def test_the_private_scan_time_of_ge_is_on_the_day_of_the_acquisition(ge_scan: datetime, day: str) -> None:
+    found = calibrate(pet(series=SCAN + timedelta(hours=3), ge_scan=ge_scan))
+    assert (found.decay_s, found.method, found.notes) == (3300.0, f"private scan time of GE{day}", ())
+
+
+@pytest.mark.parametrize("later", [timedelta(seconds=2), timedelta(hours=2.5), timedelta(days=-23, hours=2.5)])
+def test_a_private_scan_time_of_ge_after_the_first_acquisition_gives_no_suv(later: timedelta) -> None:
+    found = calibrate(pet(series=SCAN + timedelta(hours=3), ge_scan=SCAN + later))
+    assert found.body_weight is None
+    assert "GE is later than the earliest acquisition" in found.reason
+
+
 def test_the_earliest_bed_gives_the_time_of_a_series_made_later() -> None:
     beds = tuple(replace(FRAME, acquisition=SCAN - timedelta(minutes=minutes)) for minutes in (20, 30, 25))
     assert calibrate(PetSeries(HEADER, (), beds)).decay_s == 1800.0
