@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aimi import registration, resample
+from aimi import regions, registration, resample
 from aimi.dicom import seg_reading
 from aimi.dicom.selection import Selection
 from aimi.errors import InputError, SelectionError, UsageError
@@ -24,11 +24,20 @@ from aimi.registration import Registration
 from aimi.result import Aligned, ModelRun, Region
 from aimi.tasks.task import RegionPart, RegionPlan
 
-__all__ = ["align", "find_region", "region_digest", "region_on", "require_fitting_options", "support_of"]
+__all__ = [
+    "align",
+    "find_region",
+    "lesions_not_shown",
+    "region_digest",
+    "region_on",
+    "require_fitting_options",
+    "support_of",
+]
 
 _OUTSIDE = {"HU": resample.AIR_HU}
 _OWN = REGION_SOURCES[1]
 _MOST_NAMED = 10
+_HIGHEST_LABEL = 255
 _PARTS = {classes.ANATOMY[name]: len(parts) for name, parts in classes.UNIONS.items()}
 _Numbers = npt.NDArray[np.uint8]
 
@@ -269,3 +278,32 @@ def support_of(job: Job, region: LabelMap | None) -> npt.NDArray[np.bool_] | Non
     if job.task.region is None or region is None or job.rule_set not in job.task.region.support:
         return None
     return job.task.region.support[job.rule_set](region)
+
+
+def lesions_not_shown(job: Job, segments: LabelMap, target: Image) -> tuple[Note, ...]:
+    """Tell how many lesions have no voxel on a coarser grid than their own.
+
+    Parameters
+    ----------
+    segments : on the task's reference grid.
+    target : an image on the grid of the result.
+    """
+    lesions = [
+        one
+        for number in job.task.lesions
+        for one in regions.components(regions.mask_of(segments.labels, (number,)), segments.volume.spacing)
+    ]
+    shown = 0
+    for start in range(0, len(lesions), _HIGHEST_LABEL):
+        numbered = np.zeros(segments.labels.shape, np.uint8)
+        for number, one in enumerate(lesions[start : start + _HIGHEST_LABEL], start=1):
+            numbered[one.box][one.mask] = number
+        found = resample.labels_onto(segments.with_labels(numbered), target).labels
+        shown += int(np.count_nonzero(np.unique(found.labels)))
+    if shown == len(lesions):
+        return ()
+    sentence = (
+        f"{len(lesions) - shown} of {len(lesions)} lesions lie between the slices of the grid that was asked for: "
+        "the segmentation does not show them, and the uptake lists them."
+    )
+    return (Note("lesions-not-shown", sentence),)

@@ -190,6 +190,7 @@ def clean_up(
         return Segments(segments, cleaned.removed, job.task.reference)
     moved, own = resample.labels_onto(segments, aligned.native[grid]).labels, aligned.as_read[grid]
     written = LabelMap(own.volume.with_array(moved.labels), job.task.segments, own.source)
+    job.record.note(*paired.lesions_not_shown(job, segments, aligned.native[grid]))
     return Segments(written, cleaned.removed, grid, measured=segments)
 
 
