@@ -28,6 +28,7 @@ _PHILIPS_SUV = (0x7053, "Philips PET Private Group", 0x00)
 _PHILIPS_ACTIVITY = (0x7053, "Philips PET Private Group", 0x09)
 _MOMENT = re.compile(r"(\d{8})(\d{2,6}(?:\.\d{1,6})?)([+-]\d{4})?$")
 _ZONE = re.compile(r"([+-])(\d{2})(\d{2})$")
+_LONGEST_SCAN = timedelta(hours=3)
 _MS_PER_S = 1000.0
 
 
@@ -71,7 +72,7 @@ class PetFrame:
 
     Parameters
     ----------
-    acquisition : Acquisition Date and Time.
+    acquisition : Acquisition Date and Time; where the date is empty, on the day that brings it to the series.
     reference_time_s, duration_s : Frame Reference Time and Actual Frame Duration.
     philips_suv, philips_activity : Philips' factors from rescaled values to SUV, and to Bq/ml.
     """
@@ -160,16 +161,35 @@ def _parse_header(view: Values) -> PetHeader:
 
 def _parse_frame(view: Values) -> PetFrame:
     reference, duration = view.number("FrameReferenceTime"), view.number("ActualFrameDuration")
-    acquisition = _combined(view.text("AcquisitionDate") or view.text("SeriesDate"), view.seconds("AcquisitionTime"))
+    zone, time_s = view.text("TimezoneOffsetFromUTC"), view.seconds("AcquisitionTime")
     moments = (view.text(keyword) for keyword in ("FrameAcquisitionDateTime", "AcquisitionDateTime"))
-    zone = view.text("TimezoneOffsetFromUTC")
+    date, series = view.text("AcquisitionDate"), _combined(view.text("SeriesDate"), view.seconds("SeriesTime"))
     return PetFrame(
-        acquisition=acquisition or next(filter(None, (_moment(text, zone) for text in moments)), None),
+        acquisition=_combined(date, time_s)
+        or next(filter(None, (_moment(text, zone) for text in moments)), None)
+        or (None if date else _near(series, time_s)),
         reference_time_s=None if reference is None else reference / _MS_PER_S,
         duration_s=None if duration is None else duration / _MS_PER_S,
         philips_suv=_factor(view, _PHILIPS_SUV),
         philips_activity=_factor(view, _PHILIPS_ACTIVITY),
     )
+
+
+def _near(series: datetime | None, time_s: float | None) -> datetime | None:
+    """Give a time without a date on the day of the series, or on a neighbouring day where it is near the series there.
+
+    A scan lasts minutes to hours, and may begin or end past midnight; a series made later is of the same day.
+    """
+    if series is None or time_s is None:
+        return None
+    midnight = datetime.combine(series.date(), datetime.min.time())
+    of_series, same_day = series - midnight, timedelta(seconds=time_s)
+    days = (same_day + timedelta(days=shift) for shift in (-1, 1))
+    after_midnight = next((day for day in days if abs(day - of_series) < _LONGEST_SCAN), same_day)
+    try:
+        return midnight + after_midnight
+    except OverflowError:
+        return None
 
 
 def _combined(date: str, time_s: float | None) -> datetime | None:

@@ -333,6 +333,33 @@ def test_an_offset_from_utc_without_that_of_the_data_set_needs_the_same_start_ti
     assert reason in found.reason
 
 
+@pytest.mark.parametrize(
+    ("series", "beds", "injected", "decay_s", "method"),
+    [
+        ("235000", ("235200", "000200"), "225000", 3600.0, "series time"),
+        ("235000", ("000010", "000200"), "225000", 3600.0, "series time"),
+        ("000500", ("235800", "000300"), "225800", 3600.0, "earliest acquisition"),
+        ("235000", ("090000", "091000"), "080000", 3600.0, "earliest acquisition"),
+    ],
+)
+@pytest.mark.parametrize("has_date", [False, True])
+def test_an_acquisition_without_a_date_is_on_the_day_that_brings_it_to_the_series(
+    series: str, beds: tuple[str, str], injected: str, decay_s: float, method: str, has_date: bool, tmp_path: Path
+) -> None:
+    day = {"000500": "20200102"}.get(series, "20200101")
+    start = tracer(RadiopharmaceuticalStartTime=injected)
+    if has_date:
+        start.RadiopharmaceuticalStartDateTime = f"20200101{injected}"
+    attributes = {"SeriesDate": day, "SeriesTime": series, "RadiopharmaceuticalInformationSequence": [start]}
+    write_pet_ct(tmp_path, MadePetCt(pet_attributes=attributes))
+    for number, path in enumerate(sorted(path for path in (tmp_path / "pet").rglob("*") if path.is_file())):
+        ds = pydicom.dcmread(path)
+        ds.AcquisitionDate, ds.AcquisitionTime = "", beds[number >= 10]
+        ds.save_as(path)
+    found = suv_factors(pet_stack(tmp_path))
+    assert (found.decay_s, found.method, found.reason) == (decay_s, method, "")
+
+
 def test_every_injection_is_counted(tmp_path: Path) -> None:
     attributes = {"RadiopharmaceuticalInformationSequence": [pydicom.Dataset(), pydicom.Dataset()]}
     made = Made(np.zeros((8, 4, 4), np.int16), modality="PT", attributes=attributes)
