@@ -199,7 +199,7 @@ def _combined(date: str, time_s: float | None) -> datetime | None:
         return None
     try:
         return datetime.strptime(digits, "%Y%m%d") + timedelta(seconds=time_s)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -211,7 +211,10 @@ def _moment(text: str, zone: str) -> datetime | None:
     local = _combined(match[1], Values.seconds_of(match[2]))
     if local is None or not match[3] or not _ZONE.match(zone):
         return local
-    return local - _offset(match[3]) + _offset(zone)
+    try:
+        return local + (_offset(zone) - _offset(match[3]))
+    except OverflowError:  # a dummy at the end or begin of the calendar
+        return None
 
 
 def _has_offset(text: str) -> bool:

@@ -359,7 +359,10 @@ def _scan_moment(series: PetSeries, half_life_s: float) -> tuple[datetime, str]:
     if earliest.duration_s is None:
         raise _NoSuvError("The series was made after its acquisition, and Actual Frame Duration is missing.")
     within = mean_count_rate_time(_positive(earliest.duration_s, "Actual Frame Duration"), half_life_s)
-    begin = earliest.acquisition - timedelta(seconds=earliest.reference_time_s - within)
+    try:
+        begin = earliest.acquisition - timedelta(seconds=earliest.reference_time_s - within)
+    except OverflowError:
+        raise _NoSuvError("The series was made after its acquisition, and Frame Reference Time is absurd.") from None
     return begin, "earliest acquisition, frame reference time and average count rate time"
 
 

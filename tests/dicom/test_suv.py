@@ -185,6 +185,7 @@ LATER = replace(FRAME, acquisition=SCAN - timedelta(1 / 24), reference_time_s=9.
     [
         (replace(FRAME, acquisition=None), "acquisition date or time is missing"),
         (replace(FRAME, acquisition=SCAN - timedelta(1 / 24), reference_time_s=None), "Frame Reference Time"),
+        (replace(LATER, reference_time_s=1e30), "Frame Reference Time is absurd"),
         (replace(LATER, duration_s=None), "Actual Frame Duration is missing"),
         (replace(LATER, duration_s=0.0), "Actual Frame Duration is zero or negative"),
         (replace(LATER, duration_s=-120.0), "Actual Frame Duration is zero or negative"),
@@ -316,9 +317,13 @@ def test_a_date_time_with_an_offset_is_brought_to_the_zone_of_the_data_set(tmp_p
         ({"DateTime": "20200101100100+0000", "Time": "110100"}, None, None, "has an offset from UTC"),
         ({"DateTime": "20200101110100+0000"}, None, None, "has an offset from UTC"),
         ({"DateTime": "19000101000000+0000", "Time": "110100"}, None, 3600.0, ""),
+        ({"DateTime": "00010101000000+0000", "Time": "110100"}, "-0500", 3600.0, ""),
+        ({"DateTime": "99991231235959+0000", "Time": "110100"}, "+0500", 3600.0, ""),
+        ({"DateTime": "99991231250000", "Time": "110100"}, None, 3600.0, ""),
         ({"DateTime": "20200101110100"}, None, 3600.0, ""),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DT")
 def test_an_offset_from_utc_without_that_of_the_data_set_needs_the_same_start_time(
     start: dict[str, str], zone: str | None, decay_s: float | None, reason: str, tmp_path: Path
 ) -> None:
