@@ -18,6 +18,8 @@ from datetime import datetime, timedelta
 from aimi.dicom.elements import read_header
 from aimi.dicom.header import Stack
 from aimi.dicom.parsing import frame_views
+from aimi.dicom.pet_criteria import fdg
+from aimi.dicom.selection import Outcome
 from aimi.dicom.values import Values
 from aimi.errors import InputError
 
@@ -93,11 +95,13 @@ class PetSeries:
     header : of the first slice.
     disagreements : names of the fields in which other slices differ from it.
     frames : in the order of the stack's planes.
+    is_other_tracer : the header says that the tracer is another than FDG.
     """
 
     header: PetHeader
     disagreements: tuple[str, ...]
     frames: tuple[PetFrame, ...]
+    is_other_tracer: bool = False
 
 
 def read_pet_headers(stack: Stack) -> PetSeries:
@@ -119,7 +123,8 @@ def read_pet_headers(stack: Stack) -> PetSeries:
         for field in fields(PetHeader)
         if any(getattr(other, field.name) != getattr(first, field.name) for other in headers[1:])
     )
-    return PetSeries(first, differing, tuple(_parse_frame(view) for view in slices))
+    is_other_tracer = fdg().judge(stack)[0] is Outcome.FAIL
+    return PetSeries(first, differing, tuple(_parse_frame(view) for view in slices), is_other_tracer)
 
 
 def _views_of(stack: Stack, index: int) -> tuple[Values, ...]:

@@ -34,6 +34,8 @@ _CM2_PER_M2 = 1e4
 _DAY_S = 86400.0
 _MOST_HALF_LIVES = 10.0
 _MOST_HALF_LIVES_WITHOUT_DATE = 6.0
+_HALF_LIFE_OF_F18_S = 6586.0
+_HALF_LIFE_MAY_DIFFER_BY = 0.01
 _ZONE_UNKNOWN = (
     "Start DateTime of the injection has an offset from UTC, that of the scan is not known, and Start Time does not "
     "say the same."
@@ -223,13 +225,15 @@ def _computed(series: PetSeries, activity: tuple[float, ...]) -> _Found:
     dose, decay = _dose(header), None
     if header.decay_correction == "START":
         decay = _decay(series)
-        half_lives = decay.seconds / _half_life(header)
+        half_lives = decay.seconds / _half_life(series)
         if half_lives > _MOST_HALF_LIVES:
             raise _NoSuvError(f"{half_lives:.1f} half-lives between injection and scan are implausible.")
         dose *= 2.0**-half_lives
     elif header.decay_correction != "ADMIN":
         said = "NONE" if header.decay_correction == "NONE" else "absent or not known"
         raise _NoSuvError(f"Decay Correction is {said}: no time is stated for which its values hold.")
+    elif header.half_life_s is not None:
+        _half_life(series)  # the scanner has corrected by it
     method = "decay correction to the injection" if decay is None else decay.method
     return _Found(
         SuvKind.BODY_WEIGHT,
@@ -261,8 +265,16 @@ def _dose(header: PetHeader) -> float:
     return dose
 
 
-def _half_life(header: PetHeader) -> float:
-    return _positive(header.half_life_s, "radionuclide's half-life")
+def _half_life(series: PetSeries) -> float:
+    """Give the half-life, which is that of fluorine-18 unless the tracer is said to be another than FDG."""
+    half_life = _positive(series.header.half_life_s, "radionuclide's half-life")
+    is_of_f18 = abs(half_life / _HALF_LIFE_OF_F18_S - 1) <= _HALF_LIFE_MAY_DIFFER_BY
+    if not is_of_f18 and not series.is_other_tracer:
+        raise _NoSuvError(
+            f"The radionuclide's half-life, {half_life:.6g} s as written, is not that of fluorine-18, "
+            f"{_HALF_LIFE_OF_F18_S:g} s."
+        )
+    return half_life
 
 
 def _positive(value: float | None, name: str) -> float:
@@ -279,7 +291,7 @@ def _positive(value: float | None, name: str) -> float:
 
 def _decay(series: PetSeries) -> _Decay:
     """Give the time from injection to that for which the values hold (decay correction START)."""
-    half_life = _half_life(series.header)
+    half_life = _half_life(series)
     scan, method = _scan_moment(series, half_life)
     injection = _injection(series.header, scan)
     if injection.moment is not None:

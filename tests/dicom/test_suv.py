@@ -153,7 +153,15 @@ def test_later_scans_have_larger_factors_by_the_decay(hours: float) -> None:
         ({"dose_bq": None}, "dose is missing"),
         ({"dose_bq": 0.0}, "dose is zero or negative, which is not a possible value"),
         ({"dose_bq": -300e6}, "dose is zero or negative, which is not a possible value"),
-        ({"half_life_s": 109.77}, "half-lives between injection and scan are implausible"),
+        ({"half_life_s": 109.77}, "109.77 s as written, is not that of fluorine-18, 6586 s"),
+        ({"half_life_s": 65880.0}, "65880 s as written, is not that of fluorine-18"),
+        ({"half_life_s": 6586.0 * 1.011}, "is not that of fluorine-18"),
+        ({"half_life_s": 6586.0 * 0.989}, "is not that of fluorine-18"),
+        ({"half_life_s": 65880.0, "decay_correction": "ADMIN"}, "is not that of fluorine-18"),
+        (
+            {"injection": SCAN - timedelta(hours=20), "injection_time_s": None},
+            "10.9 half-lives between injection and scan are implausible",
+        ),
         ({"injection": None, "injection_time_s": None}, "time of injection is missing"),
         ({"injection": SCAN + timedelta(seconds=1), "injection_time_s": None}, "later than the scan"),
         ({"injection": None, "injection_time_s": 10.5 * 3600}, "half-lives lie between injection and scan"),
@@ -175,6 +183,23 @@ def test_there_is_no_suv_and_the_reason_says_why(values: dict[str, Any], reason:
     found = calibrate(pet(**values))
     assert found.body_weight is None
     assert reason in found.reason
+
+
+@pytest.mark.parametrize("half_life_s", [6588.0, 6584.04, 6586.0 * 1.009, 6586.0 * 0.991])
+def test_half_lives_of_fluorine_18_as_they_are_written_are_taken(half_life_s: float) -> None:
+    expected = 80_000 / (300e6 * 2 ** (-3600 / half_life_s))
+    assert factor(pet(half_life_s=half_life_s)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("tracer_text", "has_suv"), [("Ga-68 DOTATATE", True), ("FDG", False), ("", False)])
+def test_another_half_life_is_taken_only_where_the_tracer_is_another(
+    tracer_text: str, has_suv: bool, tmp_path: Path
+) -> None:
+    gallium = tracer(Radiopharmaceutical=tracer_text, RadionuclideHalfLife="4057.7")
+    attributes = {"RadiopharmaceuticalInformationSequence": [gallium]}
+    found = suv_factors(pet_stack(write_pet_ct(tmp_path, MadePetCt(pet_attributes=attributes))))
+    assert (found.body_weight is not None) == has_suv
+    assert ("is not that of fluorine-18" in found.reason) != has_suv
 
 
 LATER = replace(FRAME, acquisition=SCAN - timedelta(1 / 24), reference_time_s=9.0)
