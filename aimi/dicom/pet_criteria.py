@@ -45,8 +45,13 @@ _OTHER_WORDS = vocabulary(
     "psma dcfpyl piflufolastat dotatate dotatoc dotanoc naf fluoride choline fluorocholine flt fluorothymidine fes"
     " fluoroestradiol methionine acetate ammonia rubidium rb82 water fdopa dopa florbetapir flutemetamol florbetaben"
     " flortaucipir fluciclovine axumin fmiso misonidazole fapi fet fluoroethyltyrosine raclopride pib exendin"
-    " pentixafor girentuximab trastuzumab edotreotide"
+    " pentixafor girentuximab trastuzumab edotreotide fluorodeoxygalactose fludeoxygalactose deoxygalactose"
+    " galactose"
 )
+_SOLVENTS = vocabulary("water acetate")
+"""Other tracers' names that beside FDG are what it is dissolved in."""
+_FDG_WITHIN = re.compile(r"fdg(?!al)")
+"""FDG within a longer word (``18FFDGinj``), but not FDGal, fluorodeoxygalactose."""
 _OTHER_NUCLIDE_WORDS = vocabulary(
     "ga68 68ga c11 11c n13 13n o15 15o rb82 82rb cu64 64cu zr89 89zr i124 124i lu177 177lu"
 )
@@ -110,10 +115,11 @@ def fdg() -> Test:
         if nuclides & _CODES_OTHER_NUCLIDES and not nuclides & _CODES_F18:
             return Outcome.FAIL, "Its radionuclide is not fluorine-18."
         codes = set(header.radiopharmaceutical_codes)
+        if codes & _CODES_OTHER_TRACERS:
+            both = "FDG together with another" if codes & _CODES_FDG else "another than FDG"
+            return Outcome.FAIL, f"Its tracer is {both}."
         if codes & _CODES_FDG:
             return Outcome.PASS, "Its tracer is FDG."
-        if codes & _CODES_OTHER_TRACERS:
-            return Outcome.FAIL, "Its tracer is another than FDG."
         return _judge_text(header.radiopharmaceutical)
 
     return Test("tracer", judge)
@@ -121,9 +127,13 @@ def fdg() -> Test:
 
 def _judge_text(text: str) -> tuple[Outcome, str]:
     joined = re.sub(r"[^0-9a-z]+", "", text.casefold())
-    if names(text, _FDG_WORDS) or "fdg" in joined:
+    words = tokens(text)
+    others = _OTHER_WORDS | _OTHER_NUCLIDE_WORDS
+    if names(text, _FDG_WORDS) or any(map(_FDG_WITHIN.search, (*words, joined))):
+        if names(text, others - _SOLVENTS):
+            return Outcome.FAIL, "Its tracer is FDG together with another."
         return Outcome.PASS, "Its tracer is FDG."
-    if names(text, _OTHER_WORDS | _OTHER_NUCLIDE_WORDS):
+    if names(text, others) or any("fdgal" in word for word in words):
         return Outcome.FAIL, "Its tracer is another than FDG."
     return Outcome.UNKNOWN, "The header does not say whether its tracer is FDG."
 
