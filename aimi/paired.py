@@ -21,6 +21,7 @@ from aimi.model_runs import LoadedModel, find_models, load_models, plan_of, run_
 from aimi.models import totalsegmentator_classes as classes
 from aimi.options import REGION_SOURCES
 from aimi.registration import Registration
+from aimi.resample import ResampledLabels
 from aimi.result import Aligned, ModelRun, Region
 from aimi.tasks.task import RegionPart, RegionPlan
 
@@ -38,6 +39,8 @@ _OUTSIDE = {"HU": resample.AIR_HU}
 _OWN = REGION_SOURCES[1]
 _MOST_NAMED = 10
 _HIGHEST_LABEL = 255
+_SHARE_OF_A_CUT = 0.25
+"""Of an organ's largest area in a slice: lungs and breasts end in less."""
 _PARTS = {classes.ANATOMY[name]: len(parts) for name, parts in classes.UNIONS.items()}
 _Numbers = npt.NDArray[np.uint8]
 
@@ -250,12 +253,37 @@ def region_on(
         moved = region.labels
         if aligned.registration is not None and (region.runs or not _lies_on_first(job, region.labels)):
             moved = _moved(region.labels, aligned.registration)
-        return resample.labels_onto(moved, aligned.images[job.task.reference]).labels
+        found = resample.labels_onto(moved, aligned.images[job.task.reference])
+        if not region.runs:
+            job.record.note(*_notes_on_coverage(found, job.task.region.required[job.rule_set]))
+        return found.labels
     if labels is None:
         return None
     last = job.task.models[-1]
     own = labels[last.name]
     return own.with_labels(_numbers_of(last.labels)[own.labels])
+
+
+def _notes_on_coverage(found: ResampledLabels, required: Collection[int]) -> tuple[Note, ...]:
+    """Tell what share of the slices the region's file covers, where that is not all of them or it seems cut.
+
+    A file may leave out frames without voxels, and a grid says nothing of them. So a region is taken to be cut where
+    what findings are judged against ends in much of its full width, and not at the image's end.
+    """
+    covered = found.inside.any(axis=(1, 2))
+    manner = "covers"
+    if covered.all():
+        areas = np.count_nonzero(regions.mask_of(found.labels.labels, required), axis=(1, 2))
+        shown = np.flatnonzero(areas)
+        ends = [k for k in shown[[0, -1]] if 0 < k < len(areas) - 1] if shown.size else []
+        if not any(areas[k] > _SHARE_OF_A_CUT * areas.max() for k in ends):
+            return ()
+        covered, manner = areas > 0, "seems to be cut and shows organs on"
+    sentence = (
+        f"The region's file {manner} {100 * int(covered.sum()) // covered.size} % of the PET's slices: "
+        "findings elsewhere count as outside of it and may be taken away."
+    )
+    return (Note("region-covers-part", sentence),)
 
 
 def _lies_on_first(job: Job, labels: LabelMap) -> bool:

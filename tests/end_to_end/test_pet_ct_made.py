@@ -6,18 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import highdicom as hd
 import jsonschema
 import numpy as np
 import pydicom
 import pytest
-from pydicom.sr.codedict import codes
 
 from aimi import model_runs, pipeline
 from aimi.errors import UsageError
 from aimi.options import RunOptions
 from tests.end_to_end import roads
-from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, TUMOR_MODEL, make_pet_ct_models
+from tests.end_to_end.pet_ct import BREAST_PROOF, LUNG_PROOF, TUMOR_MODEL, make_pet_ct_models, region_of_masks
 from tests.end_to_end.threshold_task import MODEL, PROOF, make_models
 from tests.engine.threshold_model import make_threshold_model
 from tests.made import Made, write_made
@@ -151,33 +149,6 @@ def test_a_region_of_one_lung_is_taken_and_the_report_says_that_the_other_is_not
     assert end.report is not None
     (note,) = [note["sentence"] for note in end.report["notes"] if note["code"] == "region-part-missing"]
     assert note.startswith("The region does not show the right lung: findings there count as outside")
-
-
-def region_of_masks(folder: Path, masks: dict[str, Any]) -> Path:
-    """Write a segmentation of the made PET, whose segments may overlap: masks on its grid, by label."""
-    write_pet_ct(folder / "study")
-    files = [pydicom.dcmread(path) for path in (folder / "study" / "pet").rglob("*") if path.is_file()]
-    files.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
-    described = [
-        hd.seg.SegmentDescription(number, name, codes.SCT.Organ, codes.SCT.Lung, "MANUAL")
-        for number, name in enumerate(masks, start=1)
-    ]
-    written = hd.seg.Segmentation(
-        files,
-        np.stack(list(masks.values()), axis=-1).astype(np.uint8),
-        hd.seg.SegmentationTypeValues.BINARY,
-        described,
-        series_instance_uid="2.25.71",
-        series_number=9,
-        sop_instance_uid="2.25.72",
-        instance_number=1,
-        manufacturer="Another",
-        manufacturer_model_name="Writer",
-        software_versions="1",
-        device_serial_number="1",
-    )
-    written.save_as(folder / "region.dcm")
-    return folder / "region.dcm"
 
 
 @pytest.mark.parametrize("order", [("lung", "lung_left", "lung_right"), ("lung_left", "lung", "lung_right")])
