@@ -5,6 +5,7 @@ It is installed beside the environment:
 """
 
 import contextlib
+import copy
 import functools
 import importlib
 import io
@@ -108,7 +109,7 @@ def make_model(folder: Path, case: CaseV1, trainer_path: str = "nnUNetTrainerV2"
     plans = folder / "plans.pkl"
     plans.write_bytes(pickle.dumps(case.plans, 2))
     for fold in range(case.folds):
-        with _quiet():
+        with _quiet(), _own_settings():
             torch.manual_seed(fold)
             trainer = trainer_class(
                 str(plans), fold, str(folder), dataset_directory=str(folder), stage=case.stages - 1, fp16=False
@@ -145,11 +146,22 @@ def preprocess(
 
 
 @contextlib.contextmanager
+def _own_settings() -> Iterator[pytest.MonkeyPatch]:
+    """Give trainers a copy of the augmentation settings: some change the one dictionary that a process has."""
+    with pytest.MonkeyPatch.context() as patch:
+        for trainer in ("nnUNetTrainer", "nnUNetTrainerV2"):
+            module = nnunet(f"training.network_training.{trainer}")
+            for name in ("default_2D_augmentation_params", "default_3D_augmentation_params"):
+                patch.setattr(module, name, copy.deepcopy(getattr(module, name)))
+        yield patch
+
+
+@contextlib.contextmanager
 def _loaded(folder: Path, case: CaseV1) -> Iterator[tuple[Any, Any]]:
     """Give v1's trainer and the weights of the folds."""
     restore = nnunet("training.model_restore")
     torch.set_num_threads(1)  # small tiles: threads cost more than they give
-    with _quiet(), pytest.MonkeyPatch.context() as patch:
+    with _quiet(), _own_settings() as patch:
         load = torch.load
         patch.setattr(torch, "load", lambda *a, **k: load(*a, **{**k, "weights_only": False}))
         patch.setattr(restore, "recursive_find_python_class", _trainer_class)
