@@ -61,7 +61,8 @@ def packages_of(application: Path, lock: Path, flavour: Flavour, wheels: Path | 
     Raises
     ------
     UsageError
-        A pin is not in the lock or has no wheel, torch is of the other kind, or is asked for without wheels.
+        A pin is not in the lock or has no wheel, torch is of the other kind, or is asked for without wheels; a wheel
+        that says what torch needs is damaged.
     """
     wanted = requirements_of(application, lock, flavour)
     if wheels is None:
@@ -164,9 +165,12 @@ def _require_chosen(chosen: Mapping[str, _Wheel | None], asked: Mapping[str, Spe
 
 
 def _cuda_of(wheel: Path, extras: frozenset[str]) -> Iterator[Requirement]:
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = Metadata.from_email(archive.read(name), validate=False)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            metadata = Metadata.from_email(archive.read(name), validate=False)
+    except (OSError, zipfile.BadZipFile, StopIteration) as err:
+        raise UsageError(f"{wheel.name} is damaged, or no wheel.", "Fetch it again.") from err
     for requirement in metadata.requires_dist or ():
         is_cuda = canonicalize_name(requirement.name).startswith(_CUDA)
         if is_cuda and _applies(requirement.marker, extras):

@@ -1,5 +1,6 @@
 """Wheels are held against the pins before anything is built; CUDA's packages are those that torch's wheel asks for."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from aimi.map_package.flavours import Flavour, requirements_of
 from aimi.map_package.wheelhouse import holds_pip, packages_of
 from tests.map_package.kit import ROOT, make_cuda_wheels, make_wheel, make_wheels
 
+EMPTY_ZIP = b"PK\5\6" + bytes(18)
 APPLICATION, LOCK = ROOT / "apps" / "liver_ct", ROOT / "requirements.lock"
 
 
@@ -22,32 +24,34 @@ def test_a_folder_with_every_pin_does(tmp_path: Path, flavour: Flavour) -> None:
     assert packages(flavour, wheels) == requirements_of(APPLICATION, LOCK, flavour)
 
 
-def test_pins_without_a_wheel_are_named(tmp_path: Path) -> None:
-    wheels = make_wheels(tmp_path)
+def wheels_with_another_numpy(folder: Path, version: str, tags: str) -> Path:
+    wheels = make_wheels(folder)
     (wheels / "numpy-2.4.6-py3-none-any.whl").unlink()
-    make_wheel(wheels, "numpy", "2.4.5")
-    with pytest.raises(UsageError, match=r"lacks numpy 2\.4\.6, for Python 3\.11"):
-        packages(Flavour.OPENVINO, wheels)
+    make_wheel(wheels, "numpy", version, tags=tags)
+    return wheels
 
 
 @pytest.mark.parametrize(
-    "tags", ["cp312-cp312-manylinux_2_28_x86_64", "cp311-cp311-win_amd64", "cp312-abi3-linux_x86_64"]
+    ("version", "tags"),
+    [
+        ("2.4.5", "py3-none-any"),
+        ("2.4.6", "cp312-cp312-manylinux_2_28_x86_64"),
+        ("2.4.6", "cp311-cp311-win_amd64"),
+        ("2.4.6", "cp312-abi3-linux_x86_64"),
+    ],
 )
-def test_a_wheel_of_another_python_or_system_is_none(tmp_path: Path, tags: str) -> None:
-    wheels = make_wheels(tmp_path)
-    (wheels / "numpy-2.4.6-py3-none-any.whl").unlink()
-    make_wheel(wheels, "numpy", "2.4.6", tags=tags)
-    with pytest.raises(UsageError, match="numpy"):
-        packages(Flavour.OPENVINO, wheels)
+def test_a_pin_without_a_wheel_of_its_version_python_and_system_is_named(
+    tmp_path: Path, version: str, tags: str
+) -> None:
+    with pytest.raises(UsageError, match=r"lacks numpy 2\.4\.6, for Python 3\.11"):
+        packages(Flavour.OPENVINO, wheels_with_another_numpy(tmp_path, version, tags))
 
 
 @pytest.mark.parametrize(
     "tags", ["cp311-cp311-manylinux_2_28_x86_64", "cp39-abi3-manylinux2014_x86_64", "py2.py3-none-any"]
 )
 def test_a_wheel_that_python_3_11_installs_does(tmp_path: Path, tags: str) -> None:
-    wheels = make_wheels(tmp_path)
-    (wheels / "numpy-2.4.6-py3-none-any.whl").unlink()
-    make_wheel(wheels, "numpy", "2.4.6", tags=tags)
+    wheels = wheels_with_another_numpy(tmp_path, "2.4.6", tags)
     assert packages(Flavour.OPENVINO, wheels)["numpy"] == "2.4.6"
 
 
@@ -90,3 +94,12 @@ def test_pip_among_the_wheels_is_seen(tmp_path: Path) -> None:
     assert not holds_pip(make_wheels(tmp_path))
     make_wheel(tmp_path, "pip", "26.0")
     assert holds_pip(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more", EMPTY_ZIP])
+def test_a_torch_that_is_damaged_is_named(tmp_path: Path, content: bytes) -> None:
+    wheels = make_wheels(tmp_path, flavour=Flavour.TORCH)
+    (torch,) = wheels.glob("torch-*.whl")
+    torch.write_bytes(content)
+    with pytest.raises(UsageError, match=f"{re.escape(torch.name)} is damaged"):
+        packages(Flavour.TORCH, wheels)
