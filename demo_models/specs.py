@@ -69,9 +69,24 @@ def _spec(
 _CT = {"channels": ("CT",), "roles": ("ct",)}
 _LIVER = {"cases": 64, "spacing": (5.0, 5.0, 5.0), "patch": (40, 56, 56)}
 _DEEPER = {"convolutions": (1, 2, 2, 2), "up_convolutions": (2, 2, 1)}
-_KIDNEY = {"cases": 192, "spacing": (4.4, 4.2, 4.2), "patch": (40, 56, 56), "epochs": 260, "mirror": (2,), **_DEEPER}
+_KIDNEY = {
+    "cases": 192,
+    "spacing": (4.4, 4.2, 4.2),
+    "patch": (40, 56, 56),
+    "epochs": 130,
+    "cycles": 5,
+    "mirror": (2,),
+    **_DEEPER,
+}
 _LUNGS = {"cases": 32, "spacing": (5.0, 5.0, 5.0), "patch": (48, 56, 56), "epochs": 20}
-_NODULES = {"cases": 64, "spacing": (3.0, 3.0, 3.0), "patch": (48, 56, 56), "epochs": 42, "cycles": 2}
+_NODULES = {
+    "cases": 128,
+    "spacing": (3.0, 3.0, 3.0),
+    "patch": (48, 56, 56),
+    "epochs": 130,
+    "mirror": (0, 1, 2),
+    **_DEEPER,
+}
 _PROSTATE = {"cases": 64, "spacing": (3.0, 1.8, 1.8), "patch": (24, 64, 64), "cycles": 2}
 _PET = {
     "cases": 120,

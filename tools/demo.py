@@ -24,7 +24,7 @@ LEAST: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "liver_ct": {"Liver": 0.95},
         "kidney": {"Kidney": 0.9, "Mass": 0.8, "Cyst": 0.8},
-        "lung_ct": {"Lung": 0.9, "Nodule": 0.7},
+        "lung_ct": {"Lung": 0.9, "Nodule": 0.8},
         "prostate": {"Prostate": 0.9},
         "liver_mr": {"Liver": 0.9},
         "lung_pet_ct": {"Lung": 0.9, "FDG-Avid Tumor": 0.85},

@@ -1,5 +1,7 @@
 """Organs of the chest in the body plan: lungs with vessels, heart and great vessels."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from aimi.samples.abdomen import between
@@ -98,24 +100,43 @@ def airways_and_great_vessels() -> list[Painter]:
 def nodules(chance: Chance, torso: Torso) -> list[Painter]:
     """Give nodules: two or three within the lung, one at the pleura, one below 3 mm, one outside; at times a mass.
 
-    Those that count measure 11 to 26 mm; the small one 2.2 mm, the mass more than 30 mm.
+    Those that count measure 11 to 26 mm; the small one 2.2 mm, the mass more than 30 mm. None touches another: two that
+    do are one finding, and of another size.
     """
     inner: list[Painter] = []
+    taken: list[tuple[Point, float]] = []
     for number in range(chance.whole(2, 3)):
         side = -1 if number % 2 else 1
         center = chance.point((side * 84, 4, 70 + 50 * (number - 1)), (16, 26, 14))
-        inner.append(_nodule(chance, center, chance.between(5.5, 12), Tissue.NODULE))
+        radius = chance.between(5.5, 12)
+        inner.append(_nodule(chance, center, radius, Tissue.NODULE))
+        taken.append((center, radius))
     side = 1 if chance.happens(0.5) else -1
-    at_wall = lung_surface(torso, chance.near(0.2 if side > 0 else np.pi - 0.2, 0.35), chance.between(60, 110), 9.0)
-    inner.append(_nodule(chance, at_wall, chance.between(6, 10), Tissue.NODULE))
+    angle, height = chance.near(0.2 if side > 0 else np.pi - 0.2, 0.35), chance.between(60, 110)
+    radius = chance.between(6, 10)
+    heights = (height + way * step for step in range(0, 60, 3) for way in (1, -1))
+    at_wall = _first_apart((lung_surface(torso, angle, one, 9.0) for one in heights), radius, taken)
+    inner.append(_nodule(chance, at_wall, radius, Tissue.NODULE))
+    taken.append((at_wall, radius))
     small = chance.point((-side * 70, -20, 120), (10, 15, 15))
     inner.append(Part(Ellipsoid(small, (1.1, 1.1, 1.1)), (Layer(Tissue.SMALL_NODULE),), IN_LUNG))
     if chance.happens(0.4):
-        middle = chance.point((-side * 78, 30, 10), (6, 8, 10))
-        inner.append(_nodule(chance, middle, chance.between(18, 22), Tissue.MASS))
+        x, y, z = chance.point((-side * 78, 30, 10), (6, 8, 10))
+        radius = chance.between(18, 22)
+        places = ((turned * x, y, z + step) for step in range(0, 160, 4) for turned in (1, -1))
+        middle = _first_apart(places, radius, taken)
+        inner.append(_nodule(chance, middle, radius, Tissue.MASS))
     outer = chance.point((side * 128, 24, 175), (4, 8, 8))
     inner.append(Part(Ellipsoid(outer, (8, 9, 8)), (Layer(Tissue.OUTER_NODULE),), (Tissue.FAT, Tissue.MUSCLE)))
     return inner
+
+
+def _first_apart(places: Iterable[Point], radius: float, taken: Iterable[tuple[Point, float]]) -> Point:
+    """Give the first place where a lump touches none that is there, with room for a voxel between."""
+    for place in places:
+        if all(np.linalg.norm(np.subtract(place, center)) > 1.32 * (radius + other) + 3.0 for center, other in taken):
+            return place
+    raise ValueError("there is no place for the lump")
 
 
 def _nodule(chance: Chance, center: Point, radius: float, tissue: Tissue) -> Painter:

@@ -108,6 +108,14 @@ def test_lung_truth_leaves_out_what_the_rules_remove() -> None:
     assert (drawing.targets["lungs"].labels[drawing.labels > 0] == 1).all()
 
 
+@pytest.mark.parametrize("seed", [480, 500, 502, 547])  # two lumps touch where none keeps them apart
+def test_nodules_of_the_lungs_touch_nothing_else_that_is_found(seed: int) -> None:
+    drawing = draw("lung_ct", seed=seed, spacing=(3.0, 1.9, 1.9))
+    lumps, count = ndimage.label(drawing.targets["nodules"].labels == 1, np.ones((3, 3, 3)))
+    shares = [np.mean(drawing.labels[lumps == number] == 2) for number in range(1, count + 1)]
+    assert set(shares) == {0.0, 1.0}
+
+
 @pytest.mark.parametrize(("task", "low", "high"), [("prostate", 20, 75), ("liver_mr", 900, 2600)])
 def test_mr_samples_hold_an_organ_of_plausible_size(task: str, low: float, high: float) -> None:
     drawing = draw(task, seed=3, spacing=(4.0, 3.0, 3.0))
