@@ -12,7 +12,13 @@ __all__ = ["KIDNEY", "KidneyPose", "kidney_findings", "kidneys", "place_kidneys"
 
 KIDNEY = (Tissue.RENAL_CORTEX, Tissue.RENAL_MEDULLA, Tissue.RENAL_PELVIS)
 _YIELDING = (Tissue.MUSCLE, Tissue.LIVER, Tissue.HEPATIC_VEIN, Tissue.HEPATIC_PORTAL, Tissue.SPLEEN)
-_FINDING = (*KIDNEY, Tissue.FAT, Tissue.MUSCLE, Tissue.KIDNEY_TUMOR, Tissue.KIDNEY_TUMOR_CORE, Tissue.KIDNEY_CYST)
+_FINDING = (
+    *KIDNEY, *_YIELDING, Tissue.FAT, Tissue.KIDNEY_TUMOR, Tissue.KIDNEY_TUMOR_CORE, Tissue.KIDNEY_CYST,
+    Tissue.LIVER_LESION, Tissue.LIVER_LESION_RIM, Tissue.LIVER_CYST, Tissue.GALLBLADDER, Tissue.STOMACH_WALL,
+    Tissue.STOMACH_CONTENT, Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT, Tissue.STOOL, Tissue.GAS, Tissue.PANCREAS,
+    Tissue.ADRENAL,
+)  # fmt: skip
+"""What a tumor or a cyst covers: it grows against the organs beside the kidney, and they make room."""
 
 
 @dataclass(frozen=True, slots=True)
