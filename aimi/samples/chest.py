@@ -100,15 +100,15 @@ def airways_and_great_vessels() -> list[Painter]:
 def nodules(chance: Chance, torso: Torso) -> list[Painter]:
     """Give nodules: two or three within the lung, one at the pleura, one below 3 mm, one outside; at times a mass.
 
-    Those that count measure 11 to 26 mm; the small one 2.2 mm, the mass more than 30 mm. None touches another: two that
-    do are one finding, and of another size.
+    Those that count measure about 11 to 27 mm; the small one 2.2 mm, the mass more than 30 mm. None touches another:
+    two that do are one finding, and of another size.
     """
     inner: list[Painter] = []
     taken: list[tuple[Point, float]] = []
     for number in range(chance.whole(2, 3)):
         side = -1 if number % 2 else 1
         center = chance.point((side * 84, 4, 70 + 50 * (number - 1)), (16, 26, 14))
-        radius = chance.between(5.5, 12)
+        radius = chance.between(5.5, 10.5)
         inner.append(_nodule(chance, center, radius, Tissue.NODULE))
         taken.append((center, radius))
     side = 1 if chance.happens(0.5) else -1
