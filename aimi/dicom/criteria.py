@@ -6,6 +6,7 @@ own words: no header text passes through them. Those that only CT or only MR nee
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
@@ -14,16 +15,18 @@ from aimi.dicom.body_parts import BodyRegion, regions_by_body_part, regions_in_t
 from aimi.dicom.header import SeriesHeader, Stack
 from aimi.dicom.selection import Outcome, Preference, Test
 from aimi.dicom.sop_classes import image_modality
-from aimi.dicom.words import BOLUS_TRACKING, LOCALIZER, REFORMAT, names, vocabulary
+from aimi.dicom.words import BOLUS_TRACKING, LOCALIZER, MAP, PROJECTION, REFORMAT, SUBTRACTION, names, vocabulary
 
 __all__ = [
     "PatientAxis",
     "axial",
+    "extent_at_least",
     "gap_within",
     "last_repeat_first",
     "male_pelvis",
     "modality",
     "nearest_axis",
+    "no_computed_image",
     "no_localizer",
     "original",
     "plane",
@@ -184,6 +187,29 @@ def original() -> Test:
     return Test("original", judge)
 
 
+_NUMBERED_SUBTRACTION = re.compile(r"(?<![a-z])sub[ _]?\d+(?![a-z0-9])", re.IGNORECASE)
+_COMPUTED = ((SUBTRACTION, "a subtraction"), (PROJECTION, "a projection"), (MAP, "a map"))
+
+
+def no_computed_image() -> Test:
+    """Refuse subtractions, projections and maps by their description, whatever Image Type says.
+
+    Scanners that make them on their own write ORIGINAL and PRIMARY on some; their other attributes are those of the
+    images that they were made from.
+    """
+
+    def judge(stack: Stack) -> _Judgement:
+        text = stack.header.series_description
+        if _NUMBERED_SUBTRACTION.search(text):
+            return Outcome.FAIL, "Its description names a subtraction."
+        for words, kind in _COMPUTED:
+            if names(text, words):
+                return Outcome.FAIL, f"Its description names {kind}."
+        return Outcome.PASS, "Its description names no subtraction, projection or map."
+
+    return Test("no computed image", judge)
+
+
 def no_localizer() -> Test:
     """Refuse localizers, and images that only watch the arrival of contrast."""
 
@@ -280,6 +306,15 @@ def gap_within(low: float, high: float) -> Preference:
         return 0 if low <= round(stack.spacing[0], 2) <= high else 1
 
     return Preference(f"a gap of {low:g} to {high:g} mm", key)
+
+
+def extent_at_least(limit: float, name: str) -> Preference:
+    """Prefer stacks whose slices reach over at least ``limit`` mm: a part of an organ goes behind the whole."""
+
+    def key(stack: Stack) -> float:
+        return 1 if stack.spacing is None else stack.spacing[0] * len(stack.planes) < limit
+
+    return Preference(name, key)
 
 
 def last_repeat_first() -> Preference:

@@ -172,6 +172,7 @@ class Stack:
         None where the geometry is not known.
     normal : unit vector; None where the orientation is not known.
     defects : empty for a stack that may be annotated.
+    covers_pet : a CT that lies in the frame of reference of a PET of its study, and over the PET's slices.
     """
 
     header: SeriesHeader
@@ -182,6 +183,7 @@ class Stack:
     normal: Vector | None
     defects: tuple[Defect, ...]
     notes: tuple[Note, ...]
+    covers_pet: bool = False
 
     @property
     def name(self) -> str:

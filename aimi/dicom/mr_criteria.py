@@ -1,4 +1,4 @@
-"""Tests and preferences on MR stacks: weighting, Dixon components, field of view.
+"""Tests and preferences on MR stacks: weighting, Dixon components, maps and calibrations, field of view.
 
 Weighting is told from parameters of the sequence first: diffusion values, scanning sequence, echo,
 repetition and inversion time, flip angle. Words decide only where these are absent or say nothing
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from aimi.dicom.header import SeriesHeader, Stack
 from aimi.dicom.selection import Outcome, Preference, Test
-from aimi.dicom.words import PROJECTION, SUBTRACTION, names, tokens, vocabulary
+from aimi.dicom.words import names, tokens, vocabulary
 
 __all__ = [
     "DixonPart",
@@ -21,8 +21,9 @@ __all__ = [
     "dixon_part_of",
     "field_of_view_at_most",
     "no_fat_image",
-    "no_subtraction",
+    "no_measurement",
     "phase_by_echo_time",
+    "plain_before_fat_suppressed",
     "water_first",
     "weighted",
     "weighting_of",
@@ -341,23 +342,42 @@ def water_first() -> Preference:
     return Preference("the Dixon component", dixon_part_of)
 
 
-# --- subtractions ---
+# --- images that show no anatomy ---
+
+_FAT_SUPPRESSED = vocabulary("stir tirm spair spir fs fatsat fat_sat fat_suppressed fatsup fat_sup")
+_MEASURED = vocabulary(
+    "pdff fat_fraction fatfraction fat_frac fatfrac ff_qdixon ff_ideal r2star t2star_map stiffness mre elastogram"
+    " elastography wash_in washin wash_out washout ttp time_to_peak ktrans collapse"
+)
+_R2_STAR = re.compile(r"\br2\s?\*", re.IGNORECASE)
+_CALIBRATION = vocabulary(
+    "cal calib calibration kalibrierung ref_scan refscan reference_scan coil_sens coil_sensitivity sense_ref shim shimming"
+    " b0_map b1_map"
+)
 
 
-def no_subtraction() -> Test:
-    """Refuse subtractions and projections by their description, whatever Image Type says.
-
-    Scanners that make them on their own write ORIGINAL and PRIMARY on some; the sequence's parameters are those of the
-    images that they were made from.
-    """
+def no_measurement() -> Test:
+    """Refuse maps of a measured quantity and calibration scans by their description, whatever Image Type says."""
 
     def judge(stack: Stack) -> tuple[Outcome, str]:
-        for vocabulary_, kind in ((SUBTRACTION, "a subtraction"), (PROJECTION, "a projection")):
-            if names(stack.header.series_description, vocabulary_):
-                return Outcome.FAIL, f"Its description names {kind}."
-        return Outcome.PASS, "Its description names neither a subtraction nor a projection."
+        text = stack.header.series_description
+        if names(text, _CALIBRATION):
+            return Outcome.FAIL, "Its description names a calibration scan."
+        if names(text, _MEASURED) or _R2_STAR.search(text):
+            return Outcome.FAIL, "Its description names a map of a measured quantity."
+        return Outcome.PASS, "Its description names neither a measurement nor a calibration."
 
-    return Test("no subtraction", judge)
+    return Test("no measurement", judge)
+
+
+def plain_before_fat_suppressed() -> Preference:
+    """Prefer images without suppression of fat, by inversion time and words."""
+
+    def key(stack: Stack) -> float:
+        header = stack.header
+        return (header.inversion_time or 0.0) > 0.0 or names(header.series_description, _FAT_SUPPRESSED)
+
+    return Preference("no fat suppression", key)
 
 
 # --- field of view ---

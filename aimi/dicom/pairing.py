@@ -40,8 +40,10 @@ from aimi.dicom.selection import (
 from aimi.dicom.selection import choose as choose_one
 from aimi.errors import UsageError
 
-__all__ = ["PairRule", "choose", "coverage"]
+__all__ = ["LEAST_COVERAGE", "PairRule", "choose", "coverage"]
 
+LEAST_COVERAGE = 0.9
+"""Share of the first stack's slices that the second covers (DECISIONS 2.3)."""
 _SAME_EXTENT_MM = 1.0
 _FRAME = "frame of reference"
 _COVERAGE = "coverage"
@@ -62,7 +64,7 @@ class PairRule:
 
     first: str
     second: str
-    least_coverage: float = 0.9
+    least_coverage: float = LEAST_COVERAGE
     sharpness: Callable[[Stack], float] | None = None
 
 

@@ -22,6 +22,7 @@ from aimi.dicom.elements import FileHeader, read_header
 from aimi.dicom.file_list import list_files
 from aimi.dicom.header import Defect, Instance, Problem, Series, Stack, Study
 from aimi.dicom.identity import drop_copies
+from aimi.dicom.pet_cover import mark_pet_cover
 from aimi.dicom.parsing import KnownHeaders, ParsedInstance, parse
 from aimi.dicom.sop_classes import IMAGE_STORAGE, image_modality
 from aimi.dicom.values import Values
@@ -91,7 +92,7 @@ def read(source: Path, *, study_uid: str | None = None, progress: Progress | Non
     parsed = [each for each in kept if each.instance.header.study_instance_uid in {"", chosen}]
     return Study(
         study_instance_uid=chosen,
-        series=_build_series(parsed, damaged),
+        series=mark_pet_cover(_build_series(parsed, damaged)),
         problems=tuple([*(each.problem for each in damaged), *_pixel_problems(parsed)]),
         ignored=findings.ignored,
         duplicates=duplicates,

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 __all__ = [
     "BOLUS_TRACKING",
     "LOCALIZER",
+    "MAP",
     "PROJECTION",
     "REFORMAT",
     "SUBTRACTION",
@@ -42,15 +43,16 @@ LOCALIZER = vocabulary(
 
 BOLUS_TRACKING = vocabulary(
     "smart_prep smartprep premonitoring monitoring test_bolus testbolus tracker bolus_tracking timing_bolus"
-    " bolus_timing care_bolus carebolus sure_start surestart"
+    " bolus_timing care_bolus carebolus sure_start surestart bolustrak bolus_trak fluoro_trigger fluorotrigger"
 )
 """Names of the images by which the arrival of contrast is watched."""
 
-PROJECTION = vocabulary("mip mips minip min_ip max_ip")
+PROJECTION = vocabulary("mip mips minip min_ip max_ip pjn")
 SUBTRACTION = vocabulary(
-    "sub subs subtraction subtractions subtracted subtraktion subtraktionen subtractie soustraction sottrazione"
+    "sub subs subt subtr subtraction subtractions subtracted subtraktion subtraktionen subtractie soustraction sottrazione"
     " sustraccion subtracao"
 )
+MAP = vocabulary("map maps mapping")
 REFORMAT = (
     PROJECTION
     | SUBTRACTION

@@ -9,7 +9,7 @@ votes label by label); the port keeps all.
 from dataclasses import replace
 from types import MappingProxyType
 
-from aimi.dicom import codes, criteria, ct_criteria
+from aimi.dicom import codes, criteria, ct_contrast, ct_criteria
 from aimi.dicom.body_parts import BodyRegion
 from aimi.dicom.selection import Rule
 from aimi.models.catalogue import DEMO_KIDNEY, TASK779_KIDNEYS
@@ -19,7 +19,7 @@ from aimi.tasks.task import Group, Running, Task
 __all__ = ["KIDNEY", "RULES", "RULES_WITH_NON_CONTRAST"]
 
 _GAP = (1.0, 5.0)
-_CONTRAST = ct_criteria.contrast_enhanced()
+_CONTRAST = ct_contrast.contrast_enhanced()
 
 RULES = (
     Rule(
@@ -27,12 +27,13 @@ RULES = (
         tests=(
             criteria.modality("CT"),
             criteria.original(),
+            criteria.no_computed_image(),
             criteria.no_localizer(),
             criteria.axial(),
             criteria.shows_region(BodyRegion.ABDOMEN),
             _CONTRAST,
         ),
-        leading=(ct_criteria.contrast_first(),),
+        leading=(ct_contrast.contrast_first(),),
         preferences=(
             ct_criteria.soft_kernel_first(),
             criteria.gap_within(*_GAP),

@@ -6,7 +6,7 @@ the reviewers' comments are about specks in spleen, kidney and muscle, which the
 
 from types import MappingProxyType
 
-from aimi.dicom import codes, criteria, ct_criteria
+from aimi.dicom import codes, criteria, ct_contrast, ct_criteria
 from aimi.dicom.body_parts import BodyRegion
 from aimi.dicom.selection import Rule
 from aimi.models.catalogue import DEMO_LIVER_CT, TASK773_LIVER
@@ -23,13 +23,14 @@ RULES = (
         tests=(
             criteria.modality("CT"),
             criteria.original(),
+            criteria.no_computed_image(),
             criteria.no_localizer(),
             criteria.axial(),
             criteria.shows_region(BodyRegion.ABDOMEN),
         ),
         preferences=(
             ct_criteria.soft_kernel_first(),
-            ct_criteria.contrast_first(),
+            ct_contrast.contrast_first(),
             criteria.gap_within(*_GAP),
         ),
         target_gap=_GAP,

@@ -28,12 +28,11 @@ RULES = (
             criteria.shows_region(BodyRegion.ABDOMEN),
             mr_criteria.weighted(Weighting.T1),
             mr_criteria.no_fat_image(),
-            mr_criteria.no_subtraction(),
+            criteria.no_computed_image(),
+            mr_criteria.no_measurement(),
         ),
-        preferences=(
-            criteria.plane_order(PatientAxis.AXIAL, PatientAxis.CORONAL),
-            mr_criteria.water_first(),
-        ),
+        leading=(criteria.plane_order(PatientAxis.AXIAL, PatientAxis.CORONAL),),
+        preferences=(mr_criteria.water_first(),),
     ),
 )
 

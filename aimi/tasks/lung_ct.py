@@ -39,6 +39,7 @@ RULES = (
         tests=(
             criteria.modality("CT"),
             criteria.original(),
+            criteria.no_computed_image(),
             criteria.no_localizer(),
             criteria.axial(),
             criteria.shows_region(BodyRegion.CHEST),

@@ -1,6 +1,7 @@
 """Prostate on T2-weighted MR: one network, its largest centermost component.
 
-Of several repeats the last was annotated in 80 of 81 published studies.
+Of several repeats the last was annotated in 80 of 81 published studies: of series alike, for a later one with fat
+suppressed or over a part of the gland is no repeat.
 
 "Largest centermost" (paper) is read as DECISIONS 6.4 says; published code and port keep all.
 """
@@ -28,10 +29,16 @@ RULES = (
             criteria.shows_region(BodyRegion.PROSTATE, BodyRegion.PELVIS),
             criteria.male_pelvis(),
             mr_criteria.weighted(Weighting.T2),
+            mr_criteria.no_fat_image(),
+            criteria.no_computed_image(),
+            mr_criteria.no_measurement(),
         ),
         preferences=(
+            criteria.extent_at_least(50.0, "a whole prostate"),
             mr_criteria.field_of_view_at_most(260.0),
             criteria.gap_within(2.0, 5.0),
+            mr_criteria.plain_before_fat_suppressed(),
+            mr_criteria.water_first(),
             criteria.last_repeat_first(),
         ),
     ),

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from aimi.dicom import mr_criteria
+from aimi.dicom import criteria, mr_criteria
 from aimi.dicom.mr_criteria import DixonPart, Weighting
 from aimi.dicom.selection import Outcome
 from tests.stacks import make_mr
@@ -220,17 +220,59 @@ def test_echo_time_outranks_words_but_for_plain_and_computed_images(description:
         ("Subtraktion art-nativ", "Its description names a subtraction."),
         ("t1_vibe_MIP_cor", "Its description names a projection."),
         ("MIP SUB", "Its description names a subtraction."),
+        ("ax dynamic-sub1", "Its description names a subtraction."),
+        ("AX SUBT", "Its description names a subtraction."),
+        ("PJN: AX LAVA", "Its description names a projection."),
+        ("T1 MAP MOLLI", "Its description names a map."),
     ],
 )
 def test_subtraction_and_projection_are_told_by_words_alone(description: str, said: str) -> None:
     stack = make_mr(series_description=description)
     assert stack.header.image_type[:2] == ("ORIGINAL", "PRIMARY")
-    assert mr_criteria.no_subtraction().judge(stack) == (Outcome.FAIL, said)
+    assert criteria.no_computed_image().judge(stack) == (Outcome.FAIL, said)
 
 
-@pytest.mark.parametrize("description", ["", "t1_vibe_subcostal", "AX T1 pre"])
+@pytest.mark.parametrize(
+    "description", ["", "t1_vibe_subcostal", "AX T1 pre", "AX T1 FSPGR ASSET", "subject1 t1", "AX T1 FF"]
+)
 def test_other_words_name_no_subtraction(description: str) -> None:
-    assert mr_criteria.no_subtraction().judge(make_mr(series_description=description))[0] is Outcome.PASS
+    stack = make_mr(series_description=description)
+    assert criteria.no_computed_image().judge(stack)[0] is Outcome.PASS
+    assert mr_criteria.no_measurement().judge(stack)[0] is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ("Asset Cal", "calibration scan"),
+        ("Calibration Scan", "calibration scan"),
+        ("Coil sens", "calibration scan"),
+        ("shim", "calibration scan"),
+        ("FatFrac: IDEAL IQ", "map of a measured quantity"),
+        ("PDFF", "map of a measured quantity"),
+        ("R2*: IDEAL IQ", "map of a measured quantity"),
+        ("MRE stiffness", "map of a measured quantity"),
+        ("wash-in", "map of a measured quantity"),
+        ("TTP", "map of a measured quantity"),
+    ],
+)
+def test_maps_and_calibrations_are_told_by_words_alone(description: str, said: str) -> None:
+    verdict = mr_criteria.no_measurement().judge(make_mr(series_description=description))
+    assert verdict == (Outcome.FAIL, f"Its description names a {said}.")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"series_description": "t2_tse_tra"}, 0),
+        ({"series_description": "t2_tse_tra", "inversion_time": 0.0}, 0),
+        ({"series_description": "tirm_tra"}, 1),
+        ({"series_description": "t2 tra", "inversion_time": 160.0}, 1),
+        ({"series_description": "AX T2 FS"}, 1),
+    ],
+)
+def test_suppressed_fat_goes_behind(header: dict[str, Any], expected: int) -> None:
+    assert mr_criteria.plain_before_fat_suppressed().key(make_mr(**header)) == expected
 
 
 def test_small_field_of_view_is_preferred() -> None:

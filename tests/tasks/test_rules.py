@@ -1,6 +1,7 @@
 """The choice that each task makes on each set of real data, default options."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,38 @@ def test_lung_kernel_of_a_pet_session_goes_before_a_soft_chest() -> None:
     assert ranked("lung_ct", soft, sharp) == [3, 2]
 
 
+def test_nameless_ct_that_covers_the_pet_goes_behind_a_diagnostic_chest() -> None:
+    """Of the real pair, words taken away: its thinner CT lies under the PET, which no word says."""
+    nameless = make_stack(body_part_examined="CHEST", count=299, spacing=(3.27, 1, 1), convolution_kernel=("STANDARD",))
+    chest = make_stack(
+        series_number=3, body_part_examined="CHEST", count=60, spacing=(5.0, 1, 1), convolution_kernel=("STANDARD",)
+    )
+    assert ranked("lung_ct", nameless, chest) == [2, 3]
+    assert ranked("lung_ct", replace(nameless, covers_pet=True), chest) == [3, 2]
+    (alone,) = selection.choose(make_study(replace(nameless, covers_pet=True)), lung_ct.RULES)
+    assert [note.code for note in selection.notes(alone)] == ["selection-unknown-diagnostic-CT"]
+
+
+def test_sharp_kernel_over_a_pet_is_diagnostic() -> None:
+    sharp = make_stack(body_part_examined="CHEST", count=300, convolution_kernel=("B70f",))
+    soft = make_stack(series_number=3, body_part_examined="CHEST", count=300, convolution_kernel=("B30f",))
+    assert ranked("lung_ct", replace(sharp, covers_pet=True), soft) == [2, 3]
+
+
+def test_projection_that_calls_itself_original_is_refused_for_the_lungs() -> None:
+    projection = make_stack(body_part_examined="CHEST", count=300, series_description="AX MIP 10x2")
+    assert projection.header.image_type[:2] == ("ORIGINAL", "PRIMARY")
+    assert ranked("lung_ct", projection, make_stack(series_number=3, body_part_examined="CHEST")) == [3]
+
+
+def test_narrow_reconstruction_of_the_spine_goes_behind_the_lungs() -> None:
+    spine = make_stack(body_part_examined="CHEST", count=150, spacing=(2.0, 0.35, 0.35), convolution_kernel=("BONE",))
+    lungs = make_stack(
+        series_number=3, body_part_examined="CHEST", count=70, spacing=(5.0, 0.7, 0.7), convolution_kernel=("LUNG",)
+    )
+    assert ranked("lung_ct", spine, lungs) == [3, 2]
+
+
 def test_attenuation_ct_goes_behind_a_diagnostic_one_of_more_open_questions() -> None:
     attenuation = make_stack(body_part_examined="CHEST", count=300, series_description="CTAC")
     diagnostic = make_stack(series_number=3, body_part_examined="CHEST", count=30, image_type=())
@@ -203,6 +236,33 @@ def test_last_of_several_repeats_of_the_prostate_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    "later",
+    [{"count": 9}, {"inversion_time": 160.0}, {"series_description": "tirm_tra"}, {"series_description": "AX T2 FS"}],
+)
+def test_later_series_that_is_no_repeat_of_the_prostate_goes_behind(later: dict[str, Any]) -> None:
+    assert ranked("prostate", t2(4), t2(9, **later)) == [4, 9]
+
+
+@pytest.mark.parametrize(
+    "computed",
+    [
+        {"series_description": "FAT: Ax T2 FLEX"},
+        {"image_type": ("ORIGINAL", "PRIMARY", "DIXON", "FAT")},
+        {"series_description": "t2_tse_tra SUB"},
+        {"series_description": "T2 MAP"},
+        {"series_description": "T2_MAP_Images"},
+    ],
+)
+def test_fat_image_subtraction_and_map_of_the_prostate_are_refused(computed: dict[str, Any]) -> None:
+    assert ranked("prostate", t2(4), t2(9, **computed)) == [4]
+
+
+def test_water_of_the_prostate_goes_before_later_images_in_phase() -> None:
+    water = t2(4, series_description="WATER: Ax T2 FLEX")
+    assert ranked("prostate", water, t2(40, series_description="InPhase: Ax T2 FLEX")) == [4, 40]
+
+
+@pytest.mark.parametrize(
     "female", [{"body_part_examined": "UTERUS"}, {"body_part_examined": "PELVIS", "patient_sex": "F"}]
 )
 def test_female_pelvis_is_refused_for_the_prostate(female: dict[str, Any]) -> None:
@@ -229,6 +289,20 @@ def t1(number: int, **values: object) -> Stack:
 def test_axial_t1_of_the_liver_goes_before_coronal_and_sagittal_is_refused() -> None:
     coronal, sagittal = t1(3, normal=(0.0, 1.0, 0.0)), t1(2, normal=(1.0, 0.0, 0.0))
     assert ranked("liver_mr", coronal, sagittal, t1(4)) == [4, 3]
+
+
+def test_axial_t1_that_calls_itself_derived_goes_before_a_coronal_original() -> None:
+    water = t1(7, series_description="WATER: Ax LAVA-Flex", image_type=("DERIVED", "PRIMARY", "DIXON", "WATER"))
+    derived = t1(8, image_type=("DERIVED", "PRIMARY", "OTHER"))
+    assert ranked("liver_mr", t1(3, normal=(0.0, 1.0, 0.0)), water, derived) == [8, 7, 3]
+
+
+@pytest.mark.parametrize(
+    "description", ["Asset Cal", "FatFrac: IDEAL IQ", "R2*: IDEAL IQ", "T1 MAP MOLLI", "FLUORO TRIGGER"]
+)
+def test_calibration_and_maps_of_the_liver_are_refused(description: str) -> None:
+    water = t1(7, series_description="WATER: Ax LAVA-Flex", image_type=("DERIVED", "PRIMARY", "DIXON", "WATER"))
+    assert ranked("liver_mr", t1(3, series_description=description), water) == [7]
 
 
 def test_of_a_dixon_acquisition_water_goes_first_and_fat_is_refused() -> None:
