@@ -32,7 +32,7 @@ def tasks(
             (
                 row["name"],
                 row["title"],
-                " + ".join(row["roles"]),
+                row["needs"],
                 ", ".join(row["segments"]),
                 "\n".join(_told(one) for one in (*row["models"], *row["demo_models"])),
             )

@@ -7,7 +7,7 @@ own words: no header text passes through them. Those that only CT or only MR nee
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -138,7 +138,7 @@ A virtual monoenergetic image (VMI) is none of them: it shows all materials in H
 _NAMED_MAPS = vocabulary(
     "vnc virtual_non_contrast virtual_noncontrast virtual_unenhanced iodine_map iodine_overlay iodine_density"
     " iodine_image iodine_images iodine_water water_iodine iodine_no_water iodinenowater iodkarte electron_density"
-    " z_effective effective_z zeff"
+    " iodine_gsi gsi_iodine z_effective effective_z zeff"
 )
 """Names of images of materials in descriptions, where iodine alone may be the contrast agent."""
 
@@ -241,7 +241,8 @@ def _judge_named_localizer(header: SeriesHeader) -> _Judgement:
 def shows_region(*accepted: BodyRegion) -> Test:
     """Ask for a body region, by Body Part Examined; by words only where that is absent.
 
-    The study's description speaks in favour only: a study of the chest may hold an abdomen.
+    The study's description speaks in favour only: a study of the chest may hold an abdomen. Scanners write the body
+    part for a whole session: a description that names other regions alone leaves it open.
     """
     wanted = " or ".join(accepted)
 
@@ -249,7 +250,7 @@ def shows_region(*accepted: BodyRegion) -> Test:
         header = stack.header
         stated = regions_by_body_part(header)
         if stated:
-            return _judge_regions(stated, accepted, "body part")
+            return _judge_stated(stated, accepted, regions_in_text(header.series_description))
         named = regions_of(header)
         if named:
             return _judge_regions(named, accepted, "description")
@@ -259,6 +260,13 @@ def shows_region(*accepted: BodyRegion) -> Test:
         return Outcome.UNKNOWN, f"Its body part {said}, and no description names the {wanted}."
 
     return Test("body part", judge)
+
+
+def _judge_stated(stated: Iterable[BodyRegion], accepted: tuple[BodyRegion, ...], named: Set[BodyRegion]) -> _Judgement:
+    outcome, sentence = _judge_regions(stated, accepted, "body part")
+    if outcome is Outcome.PASS and named and named.isdisjoint(accepted):
+        return Outcome.UNKNOWN, f"{sentence[:-1]}, but its description names the {' and '.join(sorted(named))} alone."
+    return outcome, sentence
 
 
 def _judge_regions(found: Iterable[BodyRegion], accepted: tuple[BodyRegion, ...], source: str) -> _Judgement:

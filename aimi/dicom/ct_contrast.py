@@ -32,8 +32,8 @@ _VENOUS_ROUTES = vocabulary(
 _BY_MOUTH = vocabulary("oral orally orale oraal peroral perioral po p_o per_os mouth rectal rectally")
 _OTHER_ROUTES = _BY_MOUTH | vocabulary("enteral intrathecal")
 _ORAL_AGENTS = vocabulary(
-    "gastro gastrografin gastroview gastrolux peritrast telebrix barium bar readicat water wasser mannitol volumen breeza"
-    " milk readi_cat redicat e_z_cat ezcat"
+    "gastro gastrografin gastroview gastrolux peritrast telebrix barium bar readicat water wasser mannitol volumen"
+    " breeza milk readi_cat redicat e_z_cat ezcat"
 )
 _SALINE = vocabulary("saline nacl ns kochsalz")
 _BRANDS = vocabulary(

@@ -90,7 +90,7 @@ _ATTENUATION_WORDS = vocabulary(
 
 
 def is_attenuation_ct(stack: Stack) -> bool:
-    """Tell whether a CT was made to correct a PET's attenuation, by its words, or by its place and a kernel not sharp."""
+    """Tell whether a CT was made to correct a PET's attenuation: by words, or by its place and a kernel not sharp."""
     is_sharp = kernel_of(stack.header) is Kernel.SHARP
     return _is_named_attenuation_ct(stack.header) or (stack.covers_pet and not is_sharp)
 

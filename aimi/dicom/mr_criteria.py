@@ -351,8 +351,8 @@ _MEASURED = vocabulary(
 )
 _R2_STAR = re.compile(r"\br2\s?\*", re.IGNORECASE)
 _CALIBRATION = vocabulary(
-    "cal calib calibration kalibrierung ref_scan refscan reference_scan coil_sens coil_sensitivity sense_ref shim shimming"
-    " b0_map b1_map"
+    "cal calib calibration kalibrierung ref_scan refscan reference_scan coil_sens coil_sensitivity sense_ref shim"
+    " shimming b0_map b1_map"
 )
 
 

@@ -22,8 +22,8 @@ from aimi.dicom.elements import FileHeader, read_header
 from aimi.dicom.file_list import list_files
 from aimi.dicom.header import Defect, Instance, Problem, Series, Stack, Study
 from aimi.dicom.identity import drop_copies
-from aimi.dicom.pet_cover import mark_pet_cover
 from aimi.dicom.parsing import KnownHeaders, ParsedInstance, parse
+from aimi.dicom.pet_cover import mark_pet_cover
 from aimi.dicom.sop_classes import IMAGE_STORAGE, image_modality
 from aimi.dicom.values import Values
 from aimi.errors import InputError, SelectionError, UsageError

@@ -49,8 +49,8 @@ BOLUS_TRACKING = vocabulary(
 
 PROJECTION = vocabulary("mip mips minip min_ip max_ip pjn")
 SUBTRACTION = vocabulary(
-    "sub subs subt subtr subtraction subtractions subtracted subtraktion subtraktionen subtractie soustraction sottrazione"
-    " sustraccion subtracao"
+    "sub subs subt subtr subtraction subtractions subtracted subtraktion subtraktionen subtractie soustraction"
+    " sottrazione sustraccion subtracao"
 )
 MAP = vocabulary("map maps mapping")
 REFORMAT = (

@@ -38,7 +38,7 @@ from aimi.engine.plans import Plans, plans_from_json, plans_to_json, read_plans_
 from aimi.engine.postprocessing import KeepLargest, read_rules
 from aimi.errors import ModelError
 
-__all__ = ["ModelFolder", "import_folder", "open_folder"]
+__all__ = ["ModelFolder", "import_folder", "looks_like_model", "open_folder"]
 
 _DEPTH = 5
 _REMEDY = "Get the model again (`aimi models fetch`) or name another folder (`aimi models list`)."
@@ -157,8 +157,20 @@ def import_folder(
     return open_folder(target)
 
 
+def looks_like_model(path: Path) -> bool:
+    """Tell whether a folder holds a plan of nnU-Net, and so something of a model; it may be neither whole nor sound."""
+    try:
+        return next(_roots(path), None) is not None
+    except OSError:
+        return False
+
+
+def _roots(path: Path) -> Iterator[Path]:
+    return (folder for folder in _walk(path, _DEPTH) if any((folder / name).is_file() for name in _MARKERS))
+
+
 def _find_root(path: Path) -> Path:
-    roots = [folder for folder in _walk(path, _DEPTH) if any((folder / name).is_file() for name in _MARKERS)]
+    roots = list(_roots(path))
     if len(roots) > 1:
         roots = [root for root in roots if "3d_fullres" in root.as_posix().removeprefix(path.as_posix())]
     if not roots:

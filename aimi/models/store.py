@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimi.engine.checkpoint import fold_file, read_weights
-from aimi.engine.folder import ModelFolder, open_folder
+from aimi.engine.folder import ModelFolder, looks_like_model, open_folder
 from aimi.engine.network import network_of
 from aimi.errors import ModelError, OutputError, UsageError
 from aimi.models import ledger
@@ -21,6 +21,7 @@ __all__ = [
     "demo_folder",
     "find",
     "folder_of",
+    "is_at_hand",
     "is_present",
     "require_fit",
     "verify",
@@ -103,6 +104,11 @@ def folder_of(named: str | None, environ: Mapping[str, str]) -> tuple[Path | Non
 def is_present(spec: ModelSpec, folder: Path | None) -> bool:
     """Tell whether a models folder has a sub-folder for this model."""
     return folder is not None and _is_folder(folder / spec.name)
+
+
+def is_at_hand(spec: ModelSpec, folder: Path | None) -> bool:
+    """Tell whether a models folder has a sub-folder for this model, with something of a model in it."""
+    return folder is not None and is_present(spec, folder) and looks_like_model(folder / spec.name)
 
 
 def _is_folder(path: Path) -> bool:

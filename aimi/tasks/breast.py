@@ -122,6 +122,7 @@ def _cut_behind_the_belly(remaining: Mask, belly: Mask) -> None:
 BREAST = Task(
     name="breast",
     title="Breast FDG PET/CT",
+    needs="FDG PET with attenuation correction, and its CT",
     number=3,
     body_part="BREAST",
     rules=RULES,

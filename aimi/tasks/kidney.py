@@ -54,6 +54,7 @@ _REASON = "It is not one of the two largest components of kidney, tumor and cyst
 KIDNEY = Task(
     name="kidney",
     title="Kidney CT",
+    needs="CT of the abdomen, axial, contrast by vein",
     number=4,
     body_part="KIDNEY",
     rules=RULES,

@@ -15,6 +15,7 @@ def task_facts(task: Task, models: Path | None) -> dict[str, Any]:
     return {
         "name": task.name,
         "title": task.title,
+        "needs": task.needs,
         "roles": [rule.role for rule in task.rules],
         "segments": [segment.label for segment in task.segments],
         "rule_sets": list(task.clean_ups),
@@ -75,5 +76,5 @@ def _facts(spec: ModelSpec, folder: Path | None) -> dict[str, Any]:
         "doi": spec.doi,
         "file": spec.file,
         "address": spec.address,
-        "present": store.is_present(spec, folder),
+        "present": store.is_at_hand(spec, folder),
     }

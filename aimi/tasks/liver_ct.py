@@ -41,6 +41,7 @@ RULES = (
 LIVER_CT = Task(
     name="liver_ct",
     title="Liver CT",
+    needs="CT of the abdomen, axial",
     number=7,
     body_part="LIVER",
     rules=RULES,

@@ -39,6 +39,7 @@ RULES = (
 LIVER_MR = Task(
     name="liver_mr",
     title="Liver MR",
+    needs="T1-weighted MR of the liver, axial or coronal",
     number=6,
     body_part="LIVER",
     rules=RULES,

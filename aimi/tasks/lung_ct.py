@@ -129,6 +129,7 @@ def _painted(lungs: Mask, nodules: Mask) -> Labels:
 LUNG_CT = Task(
     name="lung_ct",
     title="Lung nodule CT",
+    needs="CT of the chest, axial",
     number=2,
     body_part="LUNG",
     rules=RULES,

@@ -149,6 +149,7 @@ def _painted(lungs: Mask, tumors: Mask) -> Labels:
 LUNG_PET_CT = Task(
     name="lung_pet_ct",
     title="Lung FDG PET/CT",
+    needs="FDG PET with attenuation correction, and its CT",
     number=1,
     body_part="LUNG",
     rules=RULES,

@@ -47,6 +47,7 @@ RULES = (
 PROSTATE = Task(
     name="prostate",
     title="Prostate MR",
+    needs="T2-weighted MR of the prostate, axial",
     number=5,
     body_part="PROSTATE",
     rules=RULES,

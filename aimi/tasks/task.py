@@ -148,6 +148,7 @@ class Task:
     Parameters
     ----------
     name : as typed: ``liver_ct``.
+    needs : what a study must hold, in a few words for people; the rules say it in full.
     number : 1 to 7 for the published ones; Series Number is 3000 + number.
     rules : selection rules, one a role.
     reference : the role on whose grid the result lies.
@@ -167,6 +168,7 @@ class Task:
 
     name: str
     title: str
+    needs: str
     number: int
     body_part: str
     rules: tuple[Rule, ...]

@@ -100,13 +100,15 @@ def test_route_outranks_agent_and_agent_outranks_words(header: dict[str, Any], e
 @pytest.mark.parametrize(
     "text",
     [
-        "ABDOMEN W/OUT CONTRAST", "without i.v. contrast", "no i.v. contrast", "without any contrast", "before contrast",
-        "contrast: none", "IV contrast: no", "contrast not given", "minus contrast", "prior to the contrast",
-        "ohne i.v. KM", "ohne i.v. Kontrast", "vor KM", "Abdomen 5.0 vor Kontrastmittel", "zonder i.v. contrast",
+        "ABDOMEN W/OUT CONTRAST", "without i.v. contrast", "no i.v. contrast", "without any contrast",
+        "before contrast", "contrast: none", "IV contrast: no", "contrast not given", "minus contrast",
+        "prior to the contrast", "ohne i.v. KM", "ohne i.v. Kontrast", "vor KM", "Abdomen 5.0 vor Kontrastmittel",
+        "zonder i.v. contrast",
         "senza mezzo di contrasto", "senza m.d.c.", "sans produit de contraste", "sin medio de contraste",
-        "avant contraste", "antes do contraste", "avant injection", "sans injection", "non injecté", "w/o oral/iv contrast",
-        "ABD WITHOUT", "NON ENH", "unenh", "precon", "pre-con", "C- ABD", "ABDOMEN NC", "nativer Scan", "CT without (iv)contrast",
-        "withoutcontrast", "PRE LIVER WITH CONTRAST",
+        "avant contraste", "antes do contraste", "avant injection", "sans injection", "non injecté",
+        "w/o oral/iv contrast", "ABD WITHOUT", "NON ENH", "unenh", "precon", "pre-con", "C- ABD", "ABDOMEN NC",
+        "nativer Scan",
+        "CT without (iv)contrast", "withoutcontrast", "PRE LIVER WITH CONTRAST",
     ],
 )  # fmt: skip
 def test_words_of_many_languages_deny_contrast(text: str) -> None:

@@ -32,6 +32,7 @@ def keep_everything(labels: Mapping[str, LabelMap], _images: Mapping[str, Image]
 PROOF = Task(
     name="proof",
     title="Proof",
+    needs="any CT",
     number=9,
     body_part="",
     rules=(Rule("image", ()),),

@@ -16,8 +16,13 @@ ALL = pytest.mark.parametrize("task", tasks.TASKS.values(), ids=lambda task: tas
 
 @ALL
 def test_task_tells_what_it_needs_gives_and_which_models_are_at_hand(task: Task, tmp_path: Path) -> None:
-    (tmp_path / task.models[0].name).mkdir()
+    plans = tmp_path / task.models[0].name / "nnUNetTrainerV2__nnUNetPlansv2.1" / "plans.pkl"
+    plans.parent.mkdir(parents=True)
+    plans.touch()
+    if len(task.models) > 1:
+        (tmp_path / task.models[1].name).mkdir()  # an empty folder is no model
     facts = task_facts(task, tmp_path)
+    assert facts["needs"] == task.needs
     assert facts["roles"] == [rule.role for rule in task.rules]
     assert facts["segments"] == [segment.label for segment in task.segments]
     present = [model["present"] for model in facts["models"]]
@@ -49,6 +54,19 @@ def test_a_region_model_tells_the_rule_sets_that_run_it() -> None:
     assert used["Dataset527_breasts_1559subj"] == ("region", ["paper"])
     assert used["Dataset292_TotalSegmentator_part2_vertebrae_1532subj"] == ("region", ["published-code", "mhub"])
     assert used["Task762_PET_CT_Breast"] == ("segments", ["paper", "published-code", "mhub"])
+
+
+@ALL
+def test_words_for_the_need_name_what_the_rules_ask_for(task: Task) -> None:
+    """The modality of each role, and contrast exactly where a series without it can be let in by an option."""
+    for role in task.units:
+        assert {"ct": "CT", "pet": "PET", "mr": "MR"}[role] in task.needs
+    assert ("contrast" in task.needs) == bool(task.rules_with_non_contrast)
+
+
+def test_text_shows_what_each_task_needs() -> None:
+    told = CliRunner().invoke(app, ["tasks"], env={"COLUMNS": "400"}).output
+    assert all(task.needs in told for task in tasks.TASKS.values())
 
 
 def test_text_shows_which_demo_models_are_there() -> None:
