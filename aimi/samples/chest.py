@@ -98,16 +98,17 @@ def airways_and_great_vessels() -> list[Painter]:
 
 
 def nodules(chance: Chance, torso: Torso) -> list[Painter]:
-    """Give nodules: two or three within the lung, one at the pleura, one below 3 mm, one outside; at times a mass.
+    """Give nodules: two or three within the lung, one at the pleura, specks below 3 mm, a mass, one outside.
 
-    Those that count measure about 11 to 27 mm; the small one 2.2 mm, the mass more than 30 mm. None touches another:
-    two that do are one finding, and of another size.
+    Those that count measure about 11 to 27 mm, the mass more than 30 mm. The three specks are 1.9 mm wide, about a
+    pixel, and longer than slices are apart: most cover a voxel's center, and at most one pixel of a slice. None touches
+    another: two that do are one finding, and of another size.
     """
     inner: list[Painter] = []
     taken: list[tuple[Point, float]] = []
     for number in range(chance.whole(2, 3)):
         side = -1 if number % 2 else 1
-        center = chance.point((side * 84, 4, 70 + 50 * (number - 1)), (16, 26, 14))
+        center = chance.point((side * 88, 12, 42 + 45 * number), (12, 20, 12))
         radius = chance.between(5.5, 10.5)
         inner.append(_nodule(chance, center, radius, Tissue.NODULE))
         taken.append((center, radius))
@@ -118,15 +119,19 @@ def nodules(chance: Chance, torso: Torso) -> list[Painter]:
     at_wall = _first_apart((lung_surface(torso, angle, one, 9.0) for one in heights), radius, taken)
     inner.append(_nodule(chance, at_wall, radius, Tissue.NODULE))
     taken.append((at_wall, radius))
-    small = chance.point((-side * 70, -20, 120), (10, 15, 15))
-    inner.append(Part(Ellipsoid(small, (1.1, 1.1, 1.1)), (Layer(Tissue.SMALL_NODULE),), IN_LUNG))
-    if chance.happens(0.4):
-        x, y, z = chance.point((-side * 78, 30, 10), (6, 8, 10))
-        radius = chance.between(18, 22)
-        places = ((turned * x, y, z + step) for step in range(0, 160, 4) for turned in (1, -1))
-        middle = _first_apart(places, radius, taken)
-        inner.append(_nodule(chance, middle, radius, Tissue.MASS))
-    outer = chance.point((side * 128, 24, 175), (4, 8, 8))
+    x, y, z = chance.point((-side * 78, 30, 10), (6, 8, 10))
+    radius = chance.between(18, 22)
+    places = ((turned * x, y, z + step) for step in range(0, 160, 4) for turned in (1, -1))
+    middle = _first_apart(places, radius, taken)
+    inner.append(_nodule(chance, middle, radius, Tissue.MASS))
+    taken.append((middle, radius))
+    for number in range(3):
+        x, y, z = chance.point((side * 72, -12, 60 + 35 * number), (12, 15, 10))
+        places = ((turned * x, y, z + step) for step in range(0, 160, 4) for turned in (-1, 1))
+        speck = _first_apart(places, 1.0, taken)
+        inner.append(Part(Ellipsoid(speck, (0.95, 0.95, 2.4)), (Layer(Tissue.SMALL_NODULE),), IN_LUNG))
+        taken.append((speck, 1.0))
+    outer = lung_surface(torso, np.pi - angle, chance.between(70, 120), -13.0)
     inner.append(Part(Ellipsoid(outer, (8, 9, 8)), (Layer(Tissue.OUTER_NODULE),), (Tissue.FAT, Tissue.MUSCLE)))
     return inner
 

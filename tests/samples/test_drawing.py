@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy import ndimage
+from scipy.spatial.distance import pdist
 
 from aimi.errors import UsageError
 from aimi.samples.anatomy import Finding, make_anatomy
@@ -120,6 +121,27 @@ def test_nodules_of_the_lungs_touch_nothing_else_that_is_found(seed: int) -> Non
     lumps, count = ndimage.label(drawing.targets["nodules"].labels == 1, np.ones((3, 3, 3)))
     shares = [np.mean(drawing.labels[lumps == number] == 2) for number in range(1, count + 1)]
     assert set(shares) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(("seed", "oblique"), [(0, False), (1, True)])
+def test_lungs_of_a_sample_hold_each_kind_of_nodule_that_a_rule_judges(seed: int, oblique: bool) -> None:
+    """Below 3 mm, within, above 30 mm, and outside the lungs, on the sample's own voxels."""
+    drawing = draw("lung_ct", seed=seed, oblique=oblique)
+    pixel = drawing.scans[0].grid.spacing[1]
+    lumps, count = ndimage.label(drawing.targets["nodules"].labels == 1, np.ones((3, 3, 3)))
+    lungs = ndimage.binary_dilation(drawing.targets["lungs"].labels == 1, np.ones((3, 3, 3), bool))
+    inside, sizes = [], []
+    for number in range(1, count + 1):
+        slices = [np.argwhere(plane) for plane in lumps == number if plane.any()]
+        sizes.append(pixel * (1 + max(pdist(points).max(initial=0) for points in slices)))
+        inside.append(bool(lungs[lumps == number].any()))
+    small = [size for size, within in zip(sizes, inside, strict=True) if within and size < 3]
+    large = [size for size, within in zip(sizes, inside, strict=True) if within and size > 30]
+    assert (len(large), inside.count(False)) == (1, 1)
+    assert 1 <= len(small) <= 3
+    assert 3 <= len(sizes) - len(small) - 2 <= 4
+    truth = ndimage.label(drawing.labels == 2, np.ones((3, 3, 3)))[1]
+    assert truth == len(sizes) - len(small) - 2
 
 
 @pytest.mark.parametrize(("task", "low", "high"), [("prostate", 20, 75), ("liver_mr", 900, 2600)])
