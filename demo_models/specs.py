@@ -70,11 +70,11 @@ _CT = {"channels": ("CT",), "roles": ("ct",)}
 _LIVER = {"cases": 64, "spacing": (5.0, 5.0, 5.0), "patch": (40, 56, 56)}
 _DEEPER = {"convolutions": (1, 2, 2, 2), "up_convolutions": (2, 2, 1)}
 _KIDNEY = {
-    "cases": 192,
-    "spacing": (4.4, 4.2, 4.2),
-    "patch": (40, 56, 56),
-    "epochs": 130,
-    "cycles": 5,
+    "cases": 288,
+    "spacing": (4.0, 3.0, 3.0),
+    "patch": (40, 72, 72),
+    "epochs": 200,
+    "cycles": 2,
     "mirror": (2,),
     **_DEEPER,
 }

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEAST: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "liver_ct": {"Liver": 0.95},
-        "kidney": {"Kidney": 0.9, "Mass": 0.8, "Cyst": 0.8},
+        "kidney": {"Kidney": 0.9, "Mass": 0.9, "Cyst": 0.8},
         "lung_ct": {"Lung": 0.9, "Nodule": 0.8},
         "prostate": {"Prostate": 0.9},
         "liver_mr": {"Liver": 0.9},

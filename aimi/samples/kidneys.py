@@ -91,10 +91,14 @@ def _kidney(pose: KidneyPose) -> list[Painter]:
 
 
 def kidney_findings(chance: Chance, poses: tuple[KidneyPose, KidneyPose]) -> list[Painter]:
-    """Give one tumor in one kidney and one to three cysts, on either side, none where the tumor grows."""
+    """Give one tumor in one kidney and one to three cysts, on either side, none where the tumor grows.
+
+    The tumor's radius is 15 to 30 mm. Of the 21 published AI masks of kidneys that are public as DICOM, the ball of the
+    largest tumor's volume has 15 mm at the tenth percentile, 31 mm at the median.
+    """
     sick = chance.whole(0, 1)
     upper = 1 if chance.happens(0.5) else -1
-    radius = chance.between(13, 27)
+    radius = chance.between(15, 30)
     center = _at_surface(poses[sick], chance.between(0.2, 0.9), chance.between(-0.6, 0.6), 0.5 * upper, radius)
     lump = Wobble(Ellipsoid(center, (radius, radius, radius)), 0.12 * radius, 2.0 * radius, chance.phases())
     core = chance.between(0.45, 0.9) * radius
