@@ -2,7 +2,7 @@
 
 Each function gives a :class:`~aimi.dicom.selection.Test` or ``Preference`` with its name. Sentences are our
 own words: no header text passes through them. Those that only CT or only MR needs stand in
-:mod:`aimi.dicom.ct_criteria` and :mod:`aimi.dicom.mr_criteria`.
+:mod:`aimi.dicom.ct_criteria`, :mod:`aimi.dicom.ct_contrast` and :mod:`aimi.dicom.mr_criteria`.
 """
 
 import math

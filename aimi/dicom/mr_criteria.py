@@ -344,15 +344,14 @@ def water_first() -> Preference:
 
 # --- images that show no anatomy ---
 
-_FAT_SUPPRESSED = vocabulary("stir tirm spair spir fs fatsat fat_sat fat_suppressed fatsup fat_sup")
 _MEASURED = vocabulary(
-    "pdff fat_fraction fatfraction fat_frac fatfrac ff_qdixon ff_ideal r2star t2star_map stiffness mre elastogram"
+    "pdff fat_fraction fatfraction fat_frac fatfrac ff_qdixon ff_ideal r2star stiffness mre elastogram"
     " elastography wash_in washin wash_out washout ttp time_to_peak ktrans collapse"
 )
 _R2_STAR = re.compile(r"\br2\s?\*", re.IGNORECASE)
 _CALIBRATION = vocabulary(
     "cal calib calibration kalibrierung ref_scan refscan reference_scan coil_sens coil_sensitivity sense_ref shim"
-    " shimming b0_map b1_map"
+    " shimming"
 )
 
 
@@ -368,6 +367,11 @@ def no_measurement() -> Test:
         return Outcome.PASS, "Its description names neither a measurement nor a calibration."
 
     return Test("no measurement", judge)
+
+
+# --- suppression of fat ---
+
+_FAT_SUPPRESSED = vocabulary("stir tirm spair spir fs fatsat fat_sat fat_suppressed fatsup fat_sup")
 
 
 def plain_before_fat_suppressed() -> Preference:

@@ -156,7 +156,7 @@ def lung_surface(torso: Torso, angle: float, height: float, inset: float) -> Poi
     Parameters
     ----------
     angle : radians in the axial plane.
-    height, inset : mm.
+    height, inset : mm; a negative inset leads into the wall.
     """
     way = np.array([np.cos(angle), np.sin(angle)])
     steps = np.linspace(20, 150, 261)

@@ -93,8 +93,9 @@ def _kidney(pose: KidneyPose) -> list[Painter]:
 def kidney_findings(chance: Chance, poses: tuple[KidneyPose, KidneyPose]) -> list[Painter]:
     """Give one tumor in one kidney and one to three cysts, on either side, none where the tumor grows.
 
-    The tumor's radius is 15 to 30 mm. Of the 21 published AI masks of kidneys that are public as DICOM, the ball of the
-    largest tumor's volume has 15 mm at the tenth percentile, 31 mm at the median.
+    The tumor's radius is 15 to 30 mm. In the 21 published AI masks of the review (bamf-health/aimi-kidney-ct,
+    qa-results/ai-segmentations-dcm) the largest tumor has the volume of a ball whose radius is 15 mm at the tenth
+    percentile, 31 mm at the median.
     """
     sick = chance.whole(0, 1)
     upper = 1 if chance.happens(0.5) else -1

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,13 @@ def stacks(series: tuple[Series, ...]) -> list[Stack]:
     return [stack for one in series for stack in one.stacks]
 
 
-def changed(found: Study, **header: object) -> tuple[Series, ...]:
+def changed(found: Study, **header: Any) -> tuple[Series, ...]:
     """Give the series, all CT stacks unmarked and with other header attributes."""
     return tuple(
         replace(
             one,
             stacks=tuple(
-                replace(stack, header=replace(stack.header, **header), covers_pet=False)  # type: ignore[arg-type]
+                replace(stack, header=replace(stack.header, **header), covers_pet=False)
                 if stack.header.modality == "CT"
                 else stack
                 for stack in one.stacks
