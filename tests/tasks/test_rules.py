@@ -192,10 +192,12 @@ def test_sharp_kernel_over_a_pet_is_diagnostic() -> None:
     assert ranked("lung_ct", replace(sharp, covers_pet=True), soft) == [2, 3]
 
 
-def test_projection_that_calls_itself_original_is_refused_for_the_lungs() -> None:
-    projection = make_stack(body_part_examined="CHEST", count=300, series_description="AX MIP 10x2")
+@pytest.mark.parametrize("task", ["lung_ct", "kidney", "liver_ct"])
+def test_projection_that_calls_itself_original_is_refused(task: str) -> None:
+    part = {"body_part_examined": "CHEST" if task == "lung_ct" else "ABDOMEN", "contrast_bolus_route": "IV"}
+    projection = make_stack(count=300, series_description="AX MIP 10x2", **part)
     assert projection.header.image_type[:2] == ("ORIGINAL", "PRIMARY")
-    assert ranked("lung_ct", projection, make_stack(series_number=3, body_part_examined="CHEST")) == [3]
+    assert ranked(task, projection, make_stack(series_number=3, **part)) == [3]
 
 
 def test_narrow_reconstruction_of_the_spine_goes_behind_the_lungs() -> None:
@@ -251,9 +253,10 @@ def test_later_series_that_is_no_repeat_of_the_prostate_goes_behind(later: dict[
         {"series_description": "t2_tse_tra SUB"},
         {"series_description": "T2 MAP"},
         {"series_description": "T2_MAP_Images"},
+        {"series_description": "T2 Coil Sens"},
     ],
 )
-def test_fat_image_subtraction_and_map_of_the_prostate_are_refused(computed: dict[str, Any]) -> None:
+def test_fat_image_subtraction_map_and_calibration_of_the_prostate_are_refused(computed: dict[str, Any]) -> None:
     assert ranked("prostate", t2(4), t2(9, **computed)) == [4]
 
 
