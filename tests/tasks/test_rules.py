@@ -194,7 +194,8 @@ def test_sharp_kernel_over_a_pet_is_diagnostic() -> None:
 
 @pytest.mark.parametrize("task", ["lung_ct", "kidney", "liver_ct"])
 def test_projection_that_calls_itself_original_is_refused(task: str) -> None:
-    part: dict[str, Any] = {"body_part_examined": "CHEST" if task == "lung_ct" else "ABDOMEN", "contrast_bolus_route": "IV"}
+    region = "CHEST" if task == "lung_ct" else "ABDOMEN"
+    part: dict[str, Any] = {"body_part_examined": region, "contrast_bolus_route": "IV"}
     projection = make_stack(count=300, series_description="AX MIP 10x2", **part)
     assert projection.header.image_type[:2] == ("ORIGINAL", "PRIMARY")
     assert ranked(task, projection, make_stack(series_number=3, **part)) == [3]
